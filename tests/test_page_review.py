@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from typing import Any
+from zipfile import ZipFile
 
 import pandas as pd
 import pytest
@@ -192,6 +194,29 @@ def test_times_that_were_measured_on_deploy_stand_in_the_review_of_that_model_al
     moved(app)
     choose(app, "costs")
     assert "as measured on Deploy" not in texts(app), "the review is of another model than the one of now"
+
+
+def test_a_file_that_was_made_on_deploy_is_listed_with_its_sha_256(
+    page_workspace: Workspace, files: dict[str, Callable[[], Any]]
+) -> None:
+    app = page(part="decision")
+    app.file_uploader[0].upload("mine.yaml", OWN, "text/yaml")
+    run(app)
+    looked_at(app)
+    assert "model.slim" in texts(app).replace("\\", "")
+    run(app.switch_page("pages/deploy.py"))
+    app.button(key="deploy.make.source").click()
+    run(app)
+    key = list(app.session_state[visitor_jobs.KEY])[-1]
+    assert list(jobs.runner().as_done([key], PATIENCE)) == [key]
+    run(app.switch_page("pages/deploy.py"))
+    content = files["deploy.download.source"]()
+    with ZipFile(BytesIO(content)) as archive:
+        made = {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
+    run(app.switch_page("pages/review.py"))
+    listed = {each["name"]: each["sha256"] for each in json.loads(files["review.download.json"]())["files"]}
+    assert made.items() <= listed.items()
+    assert all(digest in texts(app) for digest in listed.values())
 
 
 def test_what_fails_is_approved_with_a_reason_only(page_workspace: Workspace) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from compress_core.cli import app
@@ -22,11 +23,17 @@ from compress_core.reviews.made_again import read_review, verified
 from compress_core.reviews.report_formats import in_todays_format, not_recorded
 from compress_core.reviews.report_page import report_html
 from compress_core.reviews.seals import SEALS, broken_seals, sealed
+from tests.subjects import loaded_sample
 from tests.test_review import FEW, coarse, made, small_subject
 
 KEPT = Path(__file__).parent / "reports"  # as the releases of their time wrote them
 EARLIER = range(1, FORMAT)
-UNKNOWN: dict[int, tuple[str, ...]] = {1: (BECAUSE, "model.remarks"), 2: ("model.remarks",), FORMAT: ()}
+UNKNOWN: dict[int, tuple[str, ...]] = {
+    1: ("files", BECAUSE, "model.remarks", "decision.files"),
+    2: ("files", "model.remarks", "decision.files"),
+    3: ("files", "decision.files"),
+    FORMAT: (),
+}
 
 
 def kept(number: int) -> dict[str, Any]:
@@ -37,7 +44,10 @@ def kept(number: int) -> dict[str, Any]:
 def written_as(content: dict[str, Any], number: int) -> dict[str, Any]:
     """What a release of that format would have written of the same review."""
     said = copy.deepcopy({name: value for name, value in content.items() if name != SEALS})
-    del said["model"]["remarks"]
+    del said["files"]
+    del said["decision"]["files"]
+    if number < 3:
+        del said["model"]["remarks"]
     if number == 1:
         del said[BECAUSE]
         del said["circumstances"]["no_command"]
@@ -61,7 +71,8 @@ def test_a_report_of_each_format_is_read_and_its_seals_are_whole(number: int) ->
     assert content["format"] == number
     assert broken_seals(content) == []
     review = read_review(content)
-    assert (review.model.remarks is None) == (number < FORMAT), "not recorded is not that there were none"
+    assert (review.model.remarks is None) == (number < 3), "not recorded is not that there were none"
+    assert (review.files is None) == (number < 4), "nor that there were none of these"
     assert review.model.items == content["model"]["items"]
     lifted = {
         name: value for name, value in in_todays_format(content).items() if name not in {SEALS, BECAUSE}
@@ -85,13 +96,16 @@ def test_the_report_of_today_that_is_kept_has_a_row_in_every_list() -> None:
     assert empty_in(kept(FORMAT)) == []
 
 
-def test_what_is_shown_of_an_earlier_report_says_that_remarks_were_not_recorded(
+def test_what_is_shown_of_an_earlier_report_says_that_remarks_and_files_were_not_recorded(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     review = read_review(kept(2))
     print_review(review, as_json=False)
-    assert "\nRead: not recorded\n" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "\nRead: not recorded\n" in printed
+    assert "\nFiles: not recorded\n" in printed
     page = report_html(review, {})
+    assert "<h2>Files of the model</h2>\n<p>not recorded</p>" in page
     assert "<dt>How its files were read</dt><dd>not recorded</dd>" in page
     assert "<dt>文件的读取方式</dt><dd>未记录</dd>" in page
 
@@ -104,7 +118,12 @@ def test_an_earlier_report_made_again_is_the_same_in_all_that_it_records(
     earlier = written_as(report, number)
     made_again = verified(earlier, small_subject(40), Store())
     assert made_again.differences == ()
-    today = {BECAUSE: report[BECAUSE], "model.remarks": report["model"]["remarks"]}
+    today = {
+        "files": report["files"],
+        BECAUSE: report[BECAUSE],
+        "model.remarks": report["model"]["remarks"],
+        "decision.files": report["decision"]["files"],
+    }
     assert made_again.not_recorded == {path: today[path] for path in UNKNOWN[number]}
     forged = copy.deepcopy(earlier)
     forged["model"]["n"] = 41
@@ -112,7 +131,14 @@ def test_an_earlier_report_made_again_is_the_same_in_all_that_it_records(
 
 
 @pytest.mark.parametrize(
-    ("number", "path"), [(1, BECAUSE), (1, "circumstances.no_command"), (2, "model.remarks")]
+    ("number", "path"),
+    [
+        (1, BECAUSE),
+        (1, "circumstances.no_command"),
+        (2, "model.remarks"),
+        (3, "files"),
+        (3, "decision.files"),
+    ],
 )
 @pytest.mark.parametrize("said", [None, ["all was taken"]])
 def test_a_report_that_only_calls_itself_an_earlier_one_is_refused(
@@ -129,7 +155,12 @@ def test_a_report_that_only_calls_itself_an_earlier_one_is_refused(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", EARLIER)
-def test_verify_says_what_an_earlier_report_does_not_record(number: int) -> None:
+def test_verify_says_what_an_earlier_report_does_not_record(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    state = loaded_sample("tabular").network.state_dict()
+    torch.save({"state_dict": state, "epoch": 3}, "net.pt")  # of which the third speaks
     words = ["verify", str(KEPT / f"format_{number}.json")]
     said = CliRunner().invoke(app, words, prog_name="slimscope")
     assert said.exit_code in {0, 1}, said.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -19,7 +20,7 @@ from typer.testing import CliRunner, Result
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.cli import app
-from compress_core.deliver.packed_file import read_packed_state
+from compress_core.deliver.packed_file import pack_bytes, read_packed_state
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.frozen_json import as_plain
 from compress_core.foundation.progress import result_of
@@ -40,7 +41,10 @@ from compress_core.reviews.gate_verdict import Outcome
 from compress_core.reviews.judging import Asked, reviewed
 from compress_core.reviews.late_labels import disagreement_frame, disagreements, read_labels
 from compress_core.reviews.looks_at_test import fix_gates, look_at
+from compress_core.reviews.made_again import verified
+from compress_core.reviews.model_files import files_of
 from compress_core.reviews.report_page import report_html
+from compress_core.reviews.seals import SEALS, sealed
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from tests.subjects import rules, seeded, tiny_subject
@@ -399,6 +403,65 @@ def test_the_command_in_the_report_makes_the_same_review_from_the_zip(folder: Pa
     assert again["judged"] == said["judged"]
     assert again["model"] == said["model"]
     assert read_packed_state(Path("unpacked/model.slim")).model == "tabular"
+
+
+def test_verify_says_whether_a_file_beside_the_report_is_the_one_that_was_approved(folder: Path) -> None:
+    signed = ("--reviewer", "Ada", "--decision", "approve")
+    words = ("review", "tabular", *FINE, "--gates", "pass.yaml", "--to", "source")
+    assert run(*words, *signed, "--zip", "r.zip").exit_code == 0
+    with zipfile.ZipFile("r.zip") as archive:
+        archive.extractall("unpacked")
+    said = json.loads(Path("unpacked/report.json").read_text())
+    listed = {file["name"]: file["sha256"] for file in said["files"]}
+    assert list(listed) == ["model.safetensors", "model.slim", "model.py", "weights.safetensors"]
+    assert said["decision"]["files"] == list(listed.values())
+    assert said["circumstances"]["command"].endswith("--split test --to source")
+    assert run("export", "tabular", *FINE, "--out", "unpacked").exit_code == 0
+    assert run("apply", "tabular", *FINE, "--out", "applied").exit_code == 0
+    shutil.copy("applied/model.safetensors", "unpacked/plain.safetensors")
+    page = Path("unpacked/report.html").read_text()
+    for name, digest in listed.items():
+        assert f"<td>{name}</td>" in page
+        assert digest in page
+    for path in Path("unpacked").iterdir():
+        if path.name in listed:
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == listed[path.name]
+    same = run("verify", "unpacked/report.json")
+    assert same.exit_code == 0, same.output
+    for name in ("model.slim", "model.py", "weights.safetensors"):
+        assert f"{name}: a file of the report, sha-256 {listed[name]}" in same.output
+    assert "plain.safetensors: a file of the report, listed as model.safetensors" in same.output
+    Path("unpacked/stranger.slim").write_bytes(b"other")
+    assert run("verify", "unpacked/report.json").exit_code == 0, "what is called otherwise may be anything"
+    slim = Path("unpacked/model.slim")
+    slim.write_bytes(slim.read_bytes() + b"x")
+    differs = run("verify", "unpacked/report.json")
+    assert differs.exit_code == 1
+    assert f"model.slim: not the file of the report, which lists sha-256 {listed['model.slim']}" in (
+        differs.output
+    )
+    told = json.loads(run("verify", "unpacked/report.json", "--json").stdout)["files"]
+    assert [each["listed_as"] for each in told if each["file"] in {"model.slim", "stranger.slim"}] == [
+        None,
+        None,
+    ]
+
+
+def test_a_report_lists_files_that_are_the_same_when_they_are_made_again() -> None:
+    store = Store()
+    model = coarse(small_subject(), store)
+    review = made(model, ON_CHURN, store)
+    assert review.files == files_of(model)
+    assert [file.bytes for file in review.files] == [model.file_bytes, len(pack_bytes(model))]
+    content = json.loads(json.dumps(sealed(review.as_json())))
+    assert verified(content, small_subject(), Store()).other_bytes == ()
+    content["files"][1]["sha256"] = "0" * 64
+    forged = verified(content, small_subject(), Store())
+    assert [each.path for each in forged.differences] == ["files.1.sha256"]
+    assert forged.other_bytes == ("model.slim",)
+    anew = sealed({name: value for name, value in content.items() if name != SEALS})
+    resealed = verified(anew, small_subject(), Store())
+    assert (resealed.differences, resealed.other_bytes) == ((), ("model.slim",))
 
 
 def test_verify_refuses_what_is_no_report(folder: Path) -> None:

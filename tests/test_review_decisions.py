@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from compress_core.reviews.gate import Gate, Gates
 from compress_core.reviews.gate_file import gates_in, gates_noted, read_gates
 from compress_core.reviews.gate_verdict import Outcome
 from compress_core.reviews.looks_at_test import fix_gates, look_at, looks_so_far
+from compress_core.reviews.model_files import listed, with_files
 from compress_core.reviews.report_page import report_html
 from tests.test_review import ON_CHURN, coarse, made, small_subject
 
@@ -37,7 +39,9 @@ def test_a_later_decision_stands_beside_the_earlier_one_and_belongs_to_who_made_
     first, second = decided("Ada", "reject", ""), decided("Ada", "conditions", "Only indoors.")
     for decision in (first, second):
         sign(place, "ada", review, decision)
-    assert signed(place, "ada", review) == (first, second)
+    digests = tuple(file.sha256 for file in review.files or ())
+    assert len(digests) == 2
+    assert signed(place, "ada", review) == tuple(replace(each, files=digests) for each in (first, second))
     assert signed(place, "bob", review) == ()
 
 
@@ -88,6 +92,18 @@ def test_the_decision_stands_at_the_top_of_the_report_and_of_what_is_printed(
     assert lines[2] == "Decision: rejected by Ada, 2026-12-01T00:00:00+00:00: Too coarse."
     print_review(review, as_json=False)
     assert "\nDecision: not decided yet\n" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_file_that_was_made_after_the_signature_is_listed_and_not_covered_by_it(review: Review) -> None:
+    place = Workspace.in_memory()
+    sign(place, "ada", review, decided("Ada", "approve", ""))
+    (decision,) = signed(place, "ada", review)
+    later = with_files(replace(review, decision=decision), (listed("model.onnx", b"onnx"),))
+    assert later == with_files(later, later.files or ()), "each is listed once"
+    page = report_html(later, {})
+    rows = dict(re.findall(r"<tr><td>(model\.\w+)</td>.*?</code></td><td>(\w+)</td></tr>", page)[:3])
+    assert rows == {"model.safetensors": "yes", "model.slim": "yes", "model.onnx": "no"}
 
 
 def test_asking_how_many_looked_is_no_look(tmp_path: Path) -> None:

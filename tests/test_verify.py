@@ -34,7 +34,7 @@ GATES = read_gates(
 )
 FIELDS = [field.name for field in fields(Review) if field.name != "format"]  # another one is refused
 ITEMS = 40
-OF_ITS_MOMENT = {"looks", "circumstances", "decision"}
+OF_ITS_MOMENT = {"files", "looks", "circumstances", "decision"}
 Step = str | int
 
 

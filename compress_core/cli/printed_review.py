@@ -32,6 +32,7 @@ def print_review(found: Review, *, as_json: bool) -> None:
     if found.worst_class is not None:
         worse = ", ".join(map(printable, found.got_worse)) or "none surely (Holm)"
         typer.echo(f"Worst class: {printable(found.worst_class)}. Classes that got worse: {worse}.")
+    _print_files(found)
     if model.remarks is None:
         typer.echo("Read: not recorded")
     for sentence in model.remarks or ():
@@ -66,6 +67,13 @@ def _print_gates(found: Review) -> None:
     ]
     heads = ("", "gate", "", ">value", ">95 % interval", ">items to decide", "how")
     printing.print_table(heads, rows)
+
+
+def _print_files(found: Review) -> None:
+    if found.files is None:
+        typer.echo("Files: not recorded")
+    for each in found.files or ():
+        typer.echo(f"File: {printable(each.name)}, {each.bytes:,} bytes, sha-256 {each.sha256}")
 
 
 def _looks_in_words(found: Review) -> str:

@@ -38,6 +38,16 @@ ZipOption = Annotated[
 LangOption = Annotated[
     str, typer.Option("--lang", metavar="CODE", help="Which language of the report opens first: en or zh.")
 ]
+ListedOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--to",
+        metavar="FORMAT",
+        help="Make the model in this format too, as export does, and list its files with their sha-256; "
+        "repeat it for more.",
+        show_default=False,
+    ),
+]
 OnOption = Annotated[
     str | None,
     typer.Option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -30,17 +30,20 @@ FILES = frozenset({"weights", "data", "trained"})
 
 
 def circumstances_of_command(
-    case: Case, seed: int, beside: Beside, device: str, runtime: str
+    case: Case, seed: int, beside: Beside, targets: Mapping[str, str], formats: Sequence[str] = ()
 ) -> Circumstances:
-    """By what and where this review is being made."""
+    """By what and where this review is being made.
+
+    targets: target_device and target_runtime as typed; formats: in which the model was made beside.
+    """
     from compress_core.reviews.circumstances_now import circumstances_of
 
     return circumstances_of(
-        _command(case, beside, device, runtime),
+        _command(case, beside, targets, formats),
         _asked(case, beside),
         seed,
-        device=device,
-        runtime=runtime,
+        device=targets["target_device"],
+        runtime=targets["target_runtime"],
     )
 
 
@@ -61,16 +64,17 @@ def _asked(case: Case, beside: Beside) -> dict[str, str | None]:
     }
 
 
-def _command(case: Case, beside: Beside, device: str, runtime: str) -> str:
+def _command(case: Case, beside: Beside, targets: Mapping[str, str], formats: Sequence[str]) -> str:
     """What makes the review again where recipe.yaml and gates.yaml of the ZIP file lie."""
     from compress_core.apply.lineage import Compress
 
     asked = _asked(case, beside)
     model = asked.pop("model")
-    options = {**asked, "split": beside.split, "target_device": device, "target_runtime": runtime}
+    options = {**asked, "split": beside.split, **targets}
     lineage = case.model.lineage
     recipe = ["recipe.yaml"] if lineage and isinstance(lineage[-1], Compress) else []
     words = ["slimscope", "review", *filter(None, [model]), *recipe, "--gates", "gates.yaml"]
     for name, value in options.items():
         words += [f"--{name.replace('_', '-')}", value] if value else []
+    words += [word for name in formats for word in ("--to", name)]
     return shlex.join(words)

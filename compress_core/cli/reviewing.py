@@ -20,6 +20,7 @@ from compress_core.cli.review_options import (
     GroupsOption,
     LabelsOption,
     LangOption,
+    ListedOption,
     NotesOption,
     OnOption,
     ReportOption,
@@ -37,7 +38,7 @@ from compress_core.cli.reviewed_items import (
 
 if TYPE_CHECKING:
     from compress_core.cli.loading import Case
-    from compress_core.reviews.findings import Circumstances, Decision, Review
+    from compress_core.reviews.findings import Circumstances, Decision, ModelFile, Review
     from compress_core.reviews.gate import Gates
 
 
@@ -59,6 +60,7 @@ def review(
     notes: NotesOption = "",
     target_device: DeviceOption = "",
     target_runtime: TargetRuntimeOption = "",
+    to: ListedOption = None,
     force: ForceOption = False,
 ) -> None:
     """Whether a compressed model may go out: gates judged on test items, with the evidence.
@@ -68,21 +70,26 @@ def review(
     its reason in --notes.
     """
     from compress_core.cli.loading import open_case
+    from compress_core.deliver.export_format import export_format_named
     from compress_core.reviews.decisions import decided, refuse_without_reason
     from compress_core.reviews.gate_file import gates_named, usual_gates
     from compress_core.reviews.gate_verdict import exit_code
     from compress_core.reviews.judging import last_split
+    from compress_core.reviews.model_files import signed_for, with_files
 
     signed = decided(reviewer, decision, notes)
     wanted = None if gates is None else gates_named(gates)
+    formats = tuple(export_format_named(name).name for name in to or ())
     files = ReviewFiles(report, zip_file, disagreements, lang, force)
     files.refuse_wrong(read_by(asked, gates, labels, groups))
     case = open_case(asked)
     beside = Beside(split or last_split(case.subject), labels, group_column, groups)
     check_beside(case, beside)
     wanted = wanted or gates_named(usual_gates(case.subject.task))
-    around = circumstances_of_command(case, wanted.conditions.seed, beside, target_device, target_runtime)
-    found = _reviewed(case, wanted, beside, files, around, signed)
+    more = _made(case, formats)
+    targets = {"target_device": target_device, "target_runtime": target_runtime}
+    around = circumstances_of_command(case, wanted.conditions.seed, beside, targets, formats)
+    found = signed_for(with_files(_reviewed(case, wanted, beside, files, around, signed), more))
     with printed_before_refusal(lambda: print_review(found, as_json=asked.as_json)):
         refuse_without_reason(found, signed)
         files.write(found, case.model)
@@ -90,6 +97,17 @@ def review(
     code = exit_code(found.judged, allow_undecided=allow_undecided)
     if code:
         raise typer.Exit(code)
+
+
+def _made(case: Case, formats: tuple[str, ...]) -> tuple[ModelFile, ...]:
+    """The files of the model in these formats, each tried on a few items; raises Refused."""
+    from compress_core.deliver.exports import export_files
+    from compress_core.reviews.model_files import listed
+
+    made = (
+        printing.with_progress(export_files(case.model, name, None, case.store)).files for name in formats
+    )
+    return tuple(listed(name, content) for files in made for name, content in files.items())
 
 
 def _reviewed(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from compress_core.cli.loading import Case
     from compress_core.cli.reviewed_items import Beside
     from compress_core.reviews.findings import Review
+    from compress_core.reviews.model_files import FileBeside
     from compress_core.reviews.seals import FieldDifference
     from compress_core.subject.subject import Subject
 
@@ -33,31 +34,41 @@ def verify(asked: ModelOptions, report: ReportArgument, as_json: JsonOption = Fa
 
     Model, recipe and gates are those of the report; files are where they were, unless an option says
     otherwise, and may be called otherwise by now; code that the report names runs only where --model names
-    it too. Times, dates, the machine and the looks belong to their moment: of these only the seal is checked,
-    which tells of a changed digit and is no signature.
+    it too. A file of the model that lies beside the report is compared with the sha-256 that is listed; one
+    that differs ends with 1 as well. Times, dates, the machine and the looks belong to their moment: of these
+    only the seal is checked, which tells of a changed digit and is no signature.
     """
     from compress_core.cli.reviewed_items import read_beside
-    from compress_core.reviews.made_again import verified
+    from compress_core.reviews.made_again import read_review, verified
+    from compress_core.reviews.model_files import files_beside
     from compress_core.reviews.report_reading import report_in
     from compress_core.reviews.seals import broken_seals, computed_again
 
     content = report_in(report)
     broken_seals(content)
+    files = files_beside(report, read_review(content))
+    if not as_json:
+        _print_files(files)
     case, beside, renamed = _opened_again(asked, content)
     made = verified(
         content, case.subject, case.store, given=lambda model: read_beside(replace(case, model=model), beside)
     )
     found, again = made.differences, computed_again(content)
     remarks = [*([] if renamed is None else [renamed]), *_unknown(made.not_recorded, content["format"])]
+    remarks += map(_made_otherwise, made.other_bytes)
     if as_json:
         said = [{"field": d.path, "said": d.said, "found": d.found, "seal": not d.broken_seal} for d in found]
         told = {"report": str(report), "fields": again, "differences": said}
+        told["files"] = [
+            {"file": f.name, "sha256": f.sha256, "listed_as": f.listed_as, "listed_sha256": f.expected}
+            for f in files
+        ]
         printing.print_json({**told, "not_recorded": dict(made.not_recorded), "remarks": remarks})
     else:
         _print_verified(found, again)
         for remark in remarks:
             typer.echo(remark)
-    if found:
+    if found or any(file.differs for file in files):
         raise typer.Exit(1)
 
 
@@ -183,6 +194,29 @@ def _path(known: Mapping[str, Any], name: str) -> Path | None:
 def _text(known: Mapping[str, Any], name: str) -> str | None:
     said: object = known.get(name)
     return said if isinstance(said, str) else None
+
+
+def _made_otherwise(name: str) -> str:
+    return (
+        f"{printable(name)}: made again here it has other bytes than the report lists. On another processor "
+        "last digits may differ; on the same one the list was changed."
+    )
+
+
+def _print_files(files: Sequence[FileBeside]) -> None:
+    """What lies beside the report: its files, others under their names, and others."""
+    for each in files:
+        name = printable(each.name)
+        if each.differs:
+            typer.echo(
+                f"{name}: not the file of the report, which lists sha-256 {each.expected}; this one has "
+                f"{each.sha256}"
+            )
+        elif each.listed_as is None:
+            typer.echo(f"{name}: none of the files of the report, sha-256 {each.sha256}")
+        else:
+            renamed = "" if each.listed_as == each.name else f", listed as {printable(each.listed_as)}"
+            typer.echo(f"{name}: a file of the report{renamed}, sha-256 {each.sha256}")
 
 
 def _print_verified(found: Sequence[FieldDifference], again: int) -> None:

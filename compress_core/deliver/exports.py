@@ -10,6 +10,7 @@ import torch
 
 from compress_core.apply.model import Model
 from compress_core.deliver.export_format import export_format_named
+from compress_core.deliver.own_files import marked
 from compress_core.deliver.parity import largest_difference, refuse_other_answers
 from compress_core.foundation.number import Number
 from compress_core.foundation.progress import Progress
@@ -28,9 +29,10 @@ from compress_core.subject.split import Split
 class ExportedFiles:
     """The files in one format, and what they answer where they run.
 
-    files: content by name. numbers: largest_difference of any output and same_class, against the network in
-    torch; accuracy, measured with the file; accuracy_change, against the model as loaded. left: layers that
-    stay in 32 bits, with the reason. sizes: every way to count bytes, where the packed file was made.
+    files: content by name, each saying whose it is. numbers: largest_difference of any output and same_class,
+    against the network in torch; accuracy, measured with the file; accuracy_change, against the model as
+    loaded. left: layers that stay in 32 bits, with the reason. sizes: every way to count bytes, where the
+    packed file was made.
     """
 
     files: Mapping[str, bytes]
@@ -53,7 +55,8 @@ def export_files(
     yield Progress(1, 2, N_("running it on the items"))
     answers = None if split is None else written.answers(split)
     numbers = _numbers(model, answers, split, store)
-    return ExportedFiles(written.files, numbers, written.left, written.sizes)
+    files = {name: marked(name, content) for name, content in written.files.items()}
+    return ExportedFiles(files, numbers, written.left, written.sizes)
 
 
 def same_class(one: Predictions, other: Predictions) -> Number:

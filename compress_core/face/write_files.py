@@ -11,7 +11,7 @@ import pandas as pd
 from compress_core.apply.model import Model
 from compress_core.deliver.export_format import SOURCE
 from compress_core.deliver.exports import export_files
-from compress_core.deliver.own_files import marked, refuse_to_replace
+from compress_core.deliver.own_files import refuse_to_replace
 from compress_core.deliver.packed_file import write_packed
 from compress_core.deliver.plain_container import container_bytes
 from compress_core.deliver.python_source import model_source
@@ -112,12 +112,11 @@ def export(
     given, place = checked_model(model, "export"), checked_path(folder)
     items = given.subject.split(checked_name("split", split)) if given.subject.splits else None
     made = result_of(export_files(given, checked_name("to", to), items, store or shared_store()))
-    files = {name: marked(name, content) for name, content in made.files.items()}
     try:
-        refuse_to_replace([place / name for name in files], force=force)
-        write_together({place / name: content for name, content in files.items()})
+        refuse_to_replace([place / name for name in made.files], force=force)
+        write_together({place / name: content for name, content in made.files.items()})
     except OSError as error:
         raise Refused(
             "{out} cannot be written ({reason}): choose another folder.", out=place, reason=error.strerror
         ) from None
-    return Exported(place, {name: len(found) for name, found in files.items()}, made.numbers, made.left)
+    return Exported(place, {name: len(found) for name, found in made.files.items()}, made.numbers, made.left)

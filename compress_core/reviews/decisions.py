@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from compress_core.foundation.errors import Refused
@@ -11,6 +12,7 @@ from compress_core.foundation.texts import Phrase
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.reviews.findings import Decision, Review
 from compress_core.reviews.gate_verdict import Outcome
+from compress_core.reviews.model_files import signed_for
 from compress_core.reviews.report_words import VERDICTS
 
 DECISIONS = ("approve", "reject", "conditions")
@@ -52,7 +54,7 @@ def refuse_without_reason(review: Review, decision: Decision) -> None:
 
 
 def sign(workspace: Workspace, visitor: str, review: Review, decision: Decision) -> None:
-    """Keep a decision on a review; earlier ones stay.
+    """Keep a decision on a review and on the files that it lists; earlier ones stay.
 
     Raises Refused where nothing was decided, where an approval lacks its reason, and where the disk does not
     take it.
@@ -60,7 +62,8 @@ def sign(workspace: Workspace, visitor: str, review: Review, decision: Decision)
     if not decision.decision:
         raise Refused("Nothing was decided: choose approve, approve with conditions, or reject.")
     refuse_without_reason(review, decision)
-    workspace.decisions.add(visitor, _place(review), as_plain(decision))
+    covering = signed_for(replace(review, decision=decision)).decision
+    workspace.decisions.add(visitor, _place(review), as_plain(covering))
 
 
 def signed(workspace: Workspace, visitor: str, review: Review) -> tuple[Decision, ...]:

@@ -16,7 +16,7 @@ from compress_core.subject.reading_remarks import ReadingRemarks
 
 DIGITS = 12
 BECAUSE = "because"  # follows from the gates: it is written, not read
-FORMAT = 3  # of the JSON; `report_formats` reads those before
+FORMAT = 4  # of the JSON; `report_formats` reads those before
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,27 @@ class LooksTaken:
 
 
 @dataclass(frozen=True)
+class ModelFile:
+    """A file in which the model goes out: its name as it is made, its length, and its sha-256."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Decision:
-    """What the reviewer says: approve, reject or approve with conditions, or nothing yet; date as written."""
+    """What the reviewer says: approve, reject or approve with conditions, or nothing yet; date as written.
+
+    files: sha-256 of the files that were listed when it was signed; None where they were not recorded, or
+    nothing is decided.
+    """
 
     reviewer: str = ""
     decision: str = ""
     notes: str = ""
     date: str = ""
+    files: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +151,8 @@ class Review:
     """A verdict on a compressed model with its evidence.
 
     worst_class: the name of the class that lost most, None without labels. sizes and times: each number is
-    exact, measured, estimated or missing with the reason. not_tested: what nobody may read into it.
+    exact, measured, estimated or missing with the reason. not_tested: what nobody may read into it. files:
+    those of the model; None where the report was written before they were recorded.
     """
 
     verdict: Outcome
@@ -157,6 +172,7 @@ class Review:
     looks: LooksTaken
     circumstances: Circumstances
     decision: Decision = field(default_factory=Decision)
+    files: tuple[ModelFile, ...] | None = None
     format: int = FORMAT
 
     def __post_init__(self) -> None:

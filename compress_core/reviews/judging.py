@@ -35,6 +35,7 @@ from compress_core.reviews.gate_verdict import JudgedGate, Outcome, judged_gate,
 from compress_core.reviews.looks_at_test import look_at
 from compress_core.reviews.measure import review_measures
 from compress_core.reviews.model_costs import sizes_of, times_of
+from compress_core.reviews.model_files import files_of
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 
@@ -69,7 +70,7 @@ def reviewed(
     Raises Refused where there are no such items, or labels that do not fit.
     """
     split = model.subject.split(asked.split)
-    total = len(gates.gates) + 4
+    total = len(gates.gates) + 5
     yield Progress(0, total, N_("predictions"))
     looks = look_at(model, split, gates, store)
     evidence = evidence_of(model, split, gates, asked, store)
@@ -79,11 +80,14 @@ def reviewed(
         yield Progress(done, total, measure.title)
         known = asked.known.get(gate.measure)
         judged.append(judged_gate(gate, measure(evidence) if known is None else known))
-    yield Progress(total - 3, total, N_("attribution of the items that changed"))
+    yield Progress(total - 4, total, N_("attribution of the items that changed"))
     alike_flips = evidence.alike_flips
-    yield Progress(total - 2, total, N_("attribution of a sample"))
+    yield Progress(total - 3, total, N_("attribution of a sample"))
     alike_sample = evidence.alike_sample
-    yield Progress(total - 1, total, N_("sizes"))
+    yield Progress(total - 2, total, N_("sizes"))
+    sizes = sizes_of(model, store)
+    yield Progress(total - 1, total, N_("files"))
+    files = files_of(model)
     classes, choices = tuple(_classes(evidence.comparison, model.subject.classes)), model.subject.choices
     return Review(
         verdict=overall(judged),
@@ -97,12 +101,13 @@ def reviewed(
         flips=tuple(_flips(evidence, choices)),
         alike_flips=alike_flips,
         alike_sample=alike_sample,
-        sizes=sizes_of(model, store),
+        sizes=sizes,
         times=times_of(model, judged, evidence, store, asked.known),
         not_tested=tuple(_not_tested(judged, split, asked, circumstances)),
         looks=looks,
         circumstances=circumstances,
         decision=asked.decision,
+        files=files,
     )
 
 

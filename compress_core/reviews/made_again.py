@@ -51,11 +51,13 @@ class Verified:
     """What a report says otherwise than it is found, and by their paths what is found of fields it lacks.
 
     differences: fields with a broken seal, and fields that come out otherwise when the review is made again.
-    not_recorded: what its format had no place for, and so differs from nothing.
+    not_recorded: what its format had no place for, and so differs from nothing. other_bytes: files that have
+    other bytes when they are made again, which the last digits of another processor explain too.
     """
 
     differences: tuple[FieldDifference, ...]
     not_recorded: Mapping[str, object]
+    other_bytes: tuple[str, ...] = ()
 
 
 def verified(
@@ -71,13 +73,21 @@ def verified(
     model = model_of(subject, read_lineage(list(said.model.lineage)), store)
     labels, groups = given(model)
     asked = Asked(said.model.split, labels, groups, known_times(said), said.decision)
-    again = result_of(reviewed(model, said.gates, asked, said.circumstances, store)).as_json()
+    review = result_of(reviewed(model, said.gates, asked, said.circumstances, store))
+    again = review.as_json()
     unknown = not_recorded(report)
     differences = field_differences(in_todays_format(report), again)
     found = {each.path: each for each in differences if not f"{each.path}.".startswith(_within(unknown))}
     broken = {each.path: each for each in broken_seals(report)}
     all_of_them = (*found.values(), *(each for path, each in broken.items() if path not in found))
-    return Verified(all_of_them, MappingProxyType({path: _at(again, path) for path in unknown}))
+    found_today = MappingProxyType({path: _at(again, path) for path in unknown})
+    return Verified(all_of_them, found_today, _other_bytes(said, review))
+
+
+def _other_bytes(said: Review, again: Review) -> tuple[str, ...]:
+    """The files that both list, with other bytes."""
+    before = {file.name: file.sha256 for file in said.files or ()}
+    return tuple(file.name for file in again.files or () if before.get(file.name, file.sha256) != file.sha256)
 
 
 def _within(paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -26,6 +26,9 @@ def lifted_by_one(content: Mapping[str, Any]) -> dict[str, Any]:
             return {**_with_new(content, BECAUSE, None), "circumstances": around, "format": 2}
         case 2:
             return {**content, "model": _with_new(content["model"], "remarks", None), "format": 3}
+        case 3:
+            decided = _with_new(content["decision"], "files", None)
+            return {**_with_new(content, "files", None), "decision": decided, "format": 4}
     raise AssertionError("every format but today's has a next one")
 
 

@@ -19,8 +19,8 @@ from compress_core.reviews.report_formats import refuse_unread_format
 
 SEALS = "seals"
 WHOLE = ("flips.",)  # rows that are sealed as one: there may be thousands
-APART = ("looks.", "circumstances.", "decision.", f"{SEALS}.")
-"""What belongs to one moment and one machine: it is not computed again."""
+APART = ("looks.", "circumstances.", "decision.", "files", f"{SEALS}.")
+"""What belongs to one moment and one machine: it is not computed again. Files are compared as they are."""
 SAME = 1e-6  # of a value: other processors round the last bits otherwise
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from functools import partial
+
 from compress_core.apply.model import Model
-from compress_core.deliver.export_format import PACKED
+from compress_core.deliver.export_format import PACKED, export_formats
 from compress_core.deliver.exports import ExportedFiles
 from compress_core.deliver.packed_size import packed_size_at_hand
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
+from compress_core.foundation.store import digest
 from compress_core.jobs.info import State
 from compress_core.measure.speed.runtime import REFERENCE
+from compress_core.reviews.findings import ModelFile
+from compress_core.reviews.model_files import listed
 from compress_core.tasks.export_files import FILES, FilesKnobs
 from compress_core.tasks.latency_result import Measured
 from compress_core.tasks.measure_latency import LATENCY, LatencyKnobs
@@ -27,6 +33,23 @@ def file_job(model: Model, file_format: str, title: str = "") -> PageJob[Exporte
     split = header.SPLIT if header.SPLIT in model.subject.splits else ""
     job = jobs.job_of(FILES, model, FilesKnobs(file_format=file_format, split=split), 0)
     return PageJob(FILES, job, title, lambda found: sum(map(len, found.files.values())), is_of_knobs=True)
+
+
+def listed_files(model: Model) -> Iterator[ModelFile]:
+    """Every file of this very model that was made here, with its sha-256."""
+    for file_format in export_formats():
+        work = file_job(model, file_format)
+        try:
+            made = work.result()
+        except Refused:  # it was let go to make room
+            continue
+        if made is not None:
+            key = digest("listed files", work.job.key)
+            yield from engine.store().get(key, partial(_listed, made.files))
+
+
+def _listed(files: Mapping[str, bytes]) -> tuple[ModelFile, ...]:
+    return tuple(listed(name, content) for name, content in files.items())
 
 
 def packed_size(model: Model) -> Number | None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compress_core.reviews.model_costs import with_times_of_deploy
+from compress_core.reviews.model_files import with_files
 from compress_core.tasks.judge_gates import REVIEW, ReviewKnobs
 from dashboard import chosen_split
 from dashboard import job_panel as jobs
-from dashboard.deploy.job_results import measured_times
+from dashboard.deploy.job_results import listed_files, measured_times
 from dashboard.page_job import PageJob
 from dashboard.review import later_files, target_choice
 from dashboard.text import _
@@ -63,13 +64,14 @@ def review_job(model: Model, gates: Gates, split: str) -> PageJob[Review]:
         job,
         _("Review"),
         lambda found: _REVIEW_BYTES + _FLIP_BYTES * len(found.flips),
-        delivered=lambda found: _with_times(found.read_with(remarks), model),
+        delivered=lambda found: _with_deploy(found.read_with(remarks), model),
     )
 
 
-def _with_times(found: Review, model: Model) -> Review:
-    """With the times that were measured on Deploy at the gates' batch size, where they are this model's."""
+def _with_deploy(found: Review, model: Model) -> Review:
+    """With the files and the times, at the gates' batch size, that Deploy has of this very model."""
     if found.model.model != model.key:
         return found
+    found = with_files(found, tuple(listed_files(model)))
     measured = measured_times(model, found.gates.conditions.batch)
     return found if measured is None else with_times_of_deploy(found, *measured)

@@ -14,6 +14,7 @@ from compress_core.reviews.evidence_files import content_of_report, evidence_zip
 from compress_core.reviews.gate_verdict import Outcome
 from compress_core.reviews.report_words import VERDICTS, WORDS
 from dashboard import engine, state
+from dashboard.figures.words import in_bytes
 from dashboard.lineage_name import lineage_in_file_name
 from dashboard.text import _, current_language, literal, refusal
 from dashboard.visitor import visitor
@@ -137,7 +138,19 @@ def _downloads(place: DeltaGenerator, shown: ReviewOnPage, review: Review) -> No
     place.caption(
         _("The ZIP holds both, recipe, gates, packed file and tables. slimscope verify checks the JSON.")
     )
+    _files(place, review)
     _made_again(place, review)
+
+
+def _files(place: DeltaGenerator, review: Review) -> None:
+    """The files of the model that the report lists, by which one in hand is known."""
+    place.markdown(f"**{_(WORDS['files'])}**")
+    for file in review.files or ():
+        said = _("{name}, {size}, sha-256 {digest}")
+        place.caption(
+            said.format(name=literal(file.name), size=in_bytes(file.bytes), digest=f"`{file.sha256}`")
+        )
+    place.caption(_("A signature covers the files that are listed then: make others on Deploy before it."))
 
 
 def _made_again(place: DeltaGenerator, review: Review) -> None:

@@ -35,30 +35,42 @@ def verify(asked: ModelOptions, report: ReportArgument, as_json: JsonOption = Fa
     Model, recipe and gates are those of the report; files are where they were, unless an option says
     otherwise, and may be called otherwise by now; code that the report names runs only where --model names
     it too. A file of the model that lies beside the report is compared with the sha-256 that is listed; one
-    that differs ends with 1 as well. Times, dates, the machine and the looks belong to their moment: of these
-    only the seal is checked, which tells of a changed digit and is no signature.
+    that differs ends with 1 as well. Where the training of a model is kept nowhere here, its weights are
+    those of its packed file beside the report. Times, dates, the machine and the looks belong to their
+    moment: of these only the seal is checked, which tells of a changed digit and is no signature.
     """
     from compress_core.cli.reviewed_items import read_beside
     from compress_core.reviews.made_again import read_review, verified
     from compress_core.reviews.model_files import files_beside
+    from compress_core.reviews.packed_beside import packed_beside
     from compress_core.reviews.report_reading import report_in
     from compress_core.reviews.seals import broken_seals, computed_again
 
     content = report_in(report)
     broken_seals(content)
-    files = files_beside(report, read_review(content))
+    said = read_review(content)
+    files = files_beside(report, said)
+    packed = packed_beside(report, said, files)
     if not as_json:
         _print_files(files)
-    case, beside, renamed = _opened_again(asked, content)
+    case, beside, renamed = _opened_again(asked, said, packed)
     made = verified(
-        content, case.subject, case.store, given=lambda model: read_beside(replace(case, model=model), beside)
+        content,
+        case.subject,
+        case.store,
+        given=lambda model: read_beside(replace(case, model=model), beside),
+        packed=packed,
     )
     found, again = made.differences, computed_again(content)
     remarks = [*([] if renamed is None else [renamed]), *_unknown(made.not_recorded, content["format"])]
+    if made.from_packed and packed is not None:
+        remarks.append(_from_packed(packed.name))
     remarks += map(_made_otherwise, made.other_bytes)
     if as_json:
-        said = [{"field": d.path, "said": d.said, "found": d.found, "seal": not d.broken_seal} for d in found]
-        told = {"report": str(report), "fields": again, "differences": said}
+        told: dict[str, Any] = {"report": str(report), "fields": again}
+        told["differences"] = [
+            {"field": d.path, "said": d.said, "found": d.found, "seal": not d.broken_seal} for d in found
+        ]
         told["files"] = [
             {"file": f.name, "sha256": f.sha256, "listed_as": f.listed_as, "listed_sha256": f.expected}
             for f in files
@@ -72,23 +84,22 @@ def verify(asked: ModelOptions, report: ReportArgument, as_json: JsonOption = Fa
         raise typer.Exit(1)
 
 
-def _opened_again(asked: ModelOptions, content: Mapping[str, Any]) -> tuple[Case, Beside, str | None]:
+def _opened_again(asked: ModelOptions, said: Review, packed: Path | None) -> tuple[Case, Beside, str | None]:
     """The model as loaded that a report speaks of, and what stood beside its items; raises Refused.
 
-    With it what there is to say where the file of its weights is called otherwise by now.
+    With it what there is to say where the file of its weights is called otherwise by now. packed: what is
+    taken where the folder of a training is not there any more.
     """
     from compress_core.apply.model import Model
     from compress_core.cli.loading import Case, open_store, open_subject
     from compress_core.cli.reviewed_items import Beside
     from compress_core.deliver.trained_folder import trained_in
-    from compress_core.reviews.made_again import read_review
 
-    said = read_review(content)
     known = said.circumstances.asked
     chosen = _opened_as(asked, known)
     opened, store = open_subject(chosen), open_store()
     subject = _called_as_then(opened, chosen, said)
-    if chosen.trained is not None:
+    if chosen.trained is not None and (packed is None or asked.trained or chosen.trained.is_dir()):
         trained_in(chosen.trained, subject, store)
     beside = Beside(
         said.model.split, _path(known, "labels"), _text(known, "group_column"), _path(known, "groups")
@@ -194,6 +205,13 @@ def _path(known: Mapping[str, Any], name: str) -> Path | None:
 def _text(known: Mapping[str, Any], name: str) -> str | None:
     said: object = known.get(name)
     return said if isinstance(said, str) else None
+
+
+def _from_packed(name: str) -> str:
+    return (
+        f"The weights of the training are those of {printable(name)}. It does not tell how the plain file "
+        "codes them, so the bytes of that file were taken over."
+    )
 
 
 def _made_otherwise(name: str) -> str:

@@ -15,6 +15,7 @@ import streamlit as st
 
 from compress_core.foundation.errors import Refused
 from dashboard import asked_change, engine
+from dashboard.lineage_name import lineage_name
 from dashboard.tab import tab
 from dashboard.view import View
 from dashboard.visitor import visitor
@@ -25,21 +26,20 @@ if TYPE_CHECKING:
     from compress_core.subject.subject import Subject
 
 KEYS = "slimscope.model_keys"
-_LAYERS, _SHA, _TRAINED, _ASKED = "layers", "sha", "trained", "asked"
+_LAYERS, _SHA, _NAME, _ASKED = "layers", "sha", "name", "asked"
 
 
 @dataclass(frozen=True)
 class SavedWork:
-    """Work of this visitor that can be opened again: on which model, how much was changed, its digest.
+    """Work of this visitor that can be opened again: on which model, and how much was changed.
 
-    is_trained: whether the changed model was trained since.
+    name: what the changed model is called; empty for the original.
     """
 
     model: str
     title: str
     layers: int
-    sha: str
-    is_trained: bool
+    name: str
 
 
 def save(view: View, subject: Subject) -> None:
@@ -62,7 +62,7 @@ def save(view: View, subject: Subject) -> None:
         _ASKED: asked_change.left_over(view.model) if asked is None else asked.as_json(),
         _LAYERS: len(recipe.layers),
         _SHA: recipe.sha if recipe else "",
-        _TRAINED: bool(view.trainings),
+        _NAME: lineage_name(view.lineage) if view.lineage else "",
     }
     place.sessions.save(visitor(), view.model, content, tab())
 
@@ -120,9 +120,7 @@ def others(but: Iterable[str]) -> tuple[SavedWork, ...]:
     known = set(but)
     found = (s for s in engine.workspace().sessions.of(visitor()) if s.subject not in known)
     contents: Iterable[tuple[str, Any]] = ((s.subject, s.content) for s in found)
-    return tuple(
-        SavedWork(model, c["title"], c[_LAYERS], c[_SHA], bool(c.get(_TRAINED))) for model, c in contents
-    )
+    return tuple(SavedWork(model, c["title"], c[_LAYERS], c.get(_NAME, c[_SHA][:8])) for model, c in contents)
 
 
 def forget(model: str) -> None:

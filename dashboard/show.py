@@ -54,14 +54,14 @@ def provenance(
     """
     from compress_core.foundation.csv_table import UNCHANGED, Provenance
     from dashboard import state
-    from dashboard.lineage_name import history_sha, recipe_sha
 
     view = state.current()
     if view is None:
         return Provenance("", UNCHANGED, split, items, item)
+    from compress_core.decide.lineage_provenance import provenance_of_lineage
+
     asked = view.lineage if lineage is None else lineage
-    recipe, history = recipe_sha(asked) or UNCHANGED, history_sha(asked)
-    return Provenance(state.subject(view).name, recipe, split, items, item, history)
+    return provenance_of_lineage(state.subject(view).name, asked, split, items, item)
 
 
 def about_item(split: Split, item: int, *, items: int | None = None) -> Provenance:

@@ -93,4 +93,4 @@ def test_a_training_is_finished_and_compared(page: Page, serving: tuple[Serving,
     wait_for_epochs(page, SHORT)
     pressed(page, "Open on Behavior")
     expect(page.get_by_role("heading", name="Who is hurt?")).to_be_visible()
-    expect(page.locator(HEADER).get_by_text("+ Distill")).to_be_visible()
+    expect(page.locator(HEADER).get_by_text("+ distill")).to_be_visible()

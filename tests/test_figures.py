@@ -476,7 +476,12 @@ def test_a_table_that_says_otherwise_what_it_is_of_is_our_mistake() -> None:
 @pytest.mark.parametrize(
     ("provenance", "name"),
     [
-        (Provenance("lenet300", "3f" * 32, "test", 4000), "lenet300_3f3f3f3f3_test_N4000_behavior.flips.csv"),
+        (Provenance("lenet300", "3f" * 32, "test", 4000), "lenet300_3f3f3f3f_test_N4000_behavior.flips.csv"),
+        (
+            Provenance("m", "3f" * 32, history="1c" * 32, name="3f3f3f3f-distill-9f0e"),
+            "m_3f3f3f3f-distill-9f0e_behavior.flips.csv",
+        ),
+        (Provenance("m", "lesson prune"), "m_lesson-prune_behavior.flips.csv"),
         (Provenance("lenet300"), "lenet300_unchanged_behavior.flips.csv"),
         (Provenance("m", "ab", "validation", 1, 0), "m_ab_validation_N1_item0_behavior.flips.csv"),
         (Provenance("../../etc/<b>模型\n", "ab"), "..-..-etc-b-_ab_behavior.flips.csv"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from compress_core.apply.lineage import Train
+from compress_core.apply.lineage import Compress, Lineage, Train, canonical_plan, lineage_text
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress, key_of, model_of
 from compress_core.apply.trained import TrainedWeights, keep_trained
 from compress_core.decide.model_table import SAID, model_table
 from compress_core.decide.operation_words import (
     kind_of_operation,
+    name_in_file_name,
     name_of,
     recipe_sha,
     seed_of,
@@ -27,8 +30,10 @@ from compress_core.deliver.packed_size import packed_size
 from compress_core.foundation.store import Store
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.measure.behavior.evaluate import evaluate
-from compress_core.recipe.values import Recipe, Step
+from compress_core.recipe.values import Recipe, ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
+from dashboard.lineage_name import lineage_in_file_name, lineage_name
+from dashboard.text import languages, use_language
 from tests.subjects import mlp_subject, rules
 
 ME, OTHER = "me", "other"
@@ -235,6 +240,33 @@ def test_seeds_and_kinds_are_read_off_what_was_done() -> None:
         "prepare",
     ]
     assert name_of([]) == "original"
+
+
+def test_a_model_has_one_name_however_its_history_is_given_and_in_every_language() -> None:
+    plan = canonical_plan({"methods": [{"method": "distill"}, {"method": "gradual"}], "epochs": 2})
+    ways: list[Lineage] = [
+        (Compress(ResolvedRecipe((("fc1", (Step.of("magnitude", sparsity=0.6),)),))),),
+        (Train(plan, "ab", 2),),
+    ]
+    ways.append((*ways[0], *ways[1]))
+    names = [name_of(way) for way in ways]
+    assert re.fullmatch(r"[0-9a-f]{8} \+ distill, gradual [0-9a-f]{4}", names[2])
+    assert names[2] == " + ".join(names[:2])
+    for language in languages():
+        with use_language(language):
+            for way, name in zip(ways, names, strict=True):
+                assert name_of(json.loads(lineage_text(way))) == lineage_name(way) == name
+    assert lineage_in_file_name(ways[2]) == "-" + names[2].replace(" + ", "-").replace(", ", "-").replace(
+        " ", "-"
+    )
+
+
+def test_a_name_in_that_of_a_file_has_an_end_and_still_tells_models_apart() -> None:
+    plan = canonical_plan({"methods": [{"method": "distill"}], "epochs": 2})
+    long = [tuple(Train(plan, items, epochs) for epochs in range(1, 65)) for items in ("ab", "cd")]
+    found = {name_in_file_name(way) for way in [*long, long[0][:-1]]}
+    assert len(found) == 3
+    assert {len(name) for name in found} == {80}
 
 
 def test_the_digest_of_a_recipe_is_the_one_of_its_files(subject: Subject) -> None:

@@ -258,7 +258,7 @@ def test_downloads_say_model_recipe_split_and_items(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(DeltaGenerator, "download_button", download)
     sha = page(split="test").session_state[state.KEY].recipe.sha
-    about = f"lenet300_{sha[:9]}_test_N2000_behavior"
+    about = f"lenet300_{sha[:8]}_test_N2000_behavior"
     names = ("flips", "confidence", "classes", "reliability", "changed")
     assert list(files) == [f"{about}.{name}.csv" for name in names]
     for frame in files.values():

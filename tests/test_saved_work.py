@@ -277,7 +277,7 @@ def test_locks_jobs_and_the_selected_layer_come_back(folder: Path, monkeypatch: 
     assert found == replace(kept, version=1), "widgets of an earlier server have other keys"
     assert dashboard.visitor_jobs.jobs_of_visitor() == {"key": "Explain 64 samples"}
     (saved,) = dashboard.saved_work.others([])
-    assert (saved.model, saved.layers, saved.sha) == ("lenet300", 1, pruned(0.5).sha)
+    assert (saved.model, saved.layers, saved.name) == ("lenet300", 1, pruned(0.5).sha[:8])
     assert dashboard.saved_work.others(["lenet300"]) == ()
 
 

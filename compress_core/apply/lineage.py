@@ -94,6 +94,18 @@ def with_recipe(lineage: Lineage, recipe: ResolvedRecipe) -> Lineage:
     return (*lineage[:latest], *compressed_by(recipe))
 
 
+def recipe_sha_of(lineage: Lineage) -> str:
+    """The digest of the recipe of the latest compression; empty where it does nothing."""
+    recipe = recipe_of(lineage)
+    return recipe.sha if recipe else ""
+
+
+def history_sha(lineage: Lineage) -> str:
+    """What tells all that was done from other ways to the same recipe; empty where the recipe says it all."""
+    alone = lineage == compressed_by(recipe_of(lineage))
+    return "" if alone else digest(*(operation.key for operation in lineage))
+
+
 def canonical_plan(values: Mapping[str, Any]) -> str:
     """The one JSON text of the plain values of a training plan."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -97,17 +97,15 @@ def titled(numbers: Mapping[str, Number]) -> list[tuple[str, Number]]:
 
 
 def _done_to(model: Model) -> str:
-    """What was done to a model, in a few words."""
-    from compress_core.apply.lineage import Compress
+    """What a model is called, and for how long it was trained."""
+    from compress_core.apply.lineage import Train
+    from compress_core.decide.operation_words import name_of
 
-    def said(epochs: int) -> str:
-        return f"trained {epochs} " + ("epoch" if epochs == 1 else "epochs")
-
-    done = (
-        f"recipe {each.recipe.sha[:12]}" if isinstance(each, Compress) else said(each.epochs)
-        for each in model.lineage
-    )
-    return ", ".join(done) or "as loaded"
+    if not model.lineage:
+        return "as loaded"
+    epochs = [each.epochs for each in model.lineage if isinstance(each, Train)]
+    trained = [f"trained {count} " + ("epoch" if count == 1 else "epochs") for count in epochs]
+    return ", ".join([f"recipe {name_of(model.lineage)}", *trained])
 
 
 def headline(case: Case) -> str:

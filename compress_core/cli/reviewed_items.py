@@ -76,13 +76,14 @@ def _groups(case: Case, beside: Beside, items: Split) -> NDArray[np.str_] | None
 
 def write_disagreements(case: Case, split: str, place: Path) -> None:
     """The list of items on which both models disagree, as CSV with an empty column for labels; a look."""
+    from compress_core.decide.lineage_provenance import provenance_of_lineage
     from compress_core.foundation.atomic_file import write_whole
-    from compress_core.foundation.csv_table import Provenance, as_csv
+    from compress_core.foundation.csv_table import as_csv
     from compress_core.measure.behavior.evaluate import compare
     from compress_core.reviews.late_labels import disagreement_frame
 
     items = case.subject.split(split)
     frame = disagreement_frame(compare(case.model, items, case.store), case.subject.classes, items)
-    about = Provenance(case.subject.name, case.model.recipe.sha, split, len(items))
+    about = provenance_of_lineage(case.subject.name, case.model.lineage, split, len(items))
     with writing(place, "--disagreements"):
         write_whole(place, as_csv(frame, about))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ _NAMED = ("technique", "method")
 ORIGINAL, PREPARE = "original", "prepare"
 ARROW, AND, BAR, _TIMES = " → ", " + ", "|", "×"
 _SHORT = 8
+_NOT_IN_A_FILE_NAME, _MOST_IN_A_FILE_NAME = re.compile(r"[^\w]+", re.ASCII), 80
 
 
 def kind_of_operation(operation: Any) -> str:
@@ -37,8 +39,22 @@ def what_was_done(operations: Iterable[Any]) -> str:
 
 
 def name_of(operations: Sequence[Any]) -> str:
-    """A short name: the first digits of recipes, and how it was trained, in the order of what was done."""
+    """What a model is called wherever it stands: digits of recipes, and how it was trained, in order.
+
+    Such as `1a2b3c4d + distill 9f0e`, the same in every language. operations: as plain values or as a
+    `Lineage` has them.
+    """
     return AND.join(_short_name(operation) for operation in operations) or ORIGINAL
+
+
+def name_in_file_name(operations: Sequence[Any]) -> str:
+    """The same where only letters, digits, `-` and `_` may stand, not too long; empty for the original."""
+    if not operations:
+        return ""
+    said = _NOT_IN_A_FILE_NAME.sub("-", name_of(operations))
+    if len(said) <= _MOST_IN_A_FILE_NAME:
+        return said
+    return f"{said[: _MOST_IN_A_FILE_NAME - _SHORT - 1]}-{digest(said)[:_SHORT]}"
 
 
 def recipe_sha(operation: Any) -> str:
@@ -60,6 +76,11 @@ def seed_of(operation: Any) -> int | None:
 
 
 def _short_name(operation: Any) -> str:
+    match operation:
+        case Compress():
+            return operation.recipe.sha[:_SHORT]
+        case Train():
+            return _short_name(operation.as_json())
     if kind_of_operation(operation) != Train.name:
         return recipe_sha(operation)[:_SHORT]
     methods = ", ".join(str(step["method"]) for step in operation["plan"]["methods"])

@@ -9,6 +9,7 @@ import pandas as pd
 
 STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 UNCHANGED = "unchanged"
+_DIGITS, _OF_A_DIGEST = 8, 64  # of a recipe, as in the name of a model, and all of them
 _NOT_IN_A_FILE_NAME = re.compile(r"[^\w.-]+", re.ASCII)
 
 
@@ -19,7 +20,7 @@ class Provenance:
     recipe: its sha-256, or "unchanged"; split and items are empty for what was measured on no items.
     item: which one of the split it is, where it is one; file_item: its number in the file, where that is
     another. history: what tells a training after the recipe, or what the recipe was put on top of; empty
-    where there was none.
+    where there was none. name: what the model is called in the name of the file; by its recipe where empty.
     """
 
     model: str
@@ -29,6 +30,7 @@ class Provenance:
     item: int | None = None
     history: str = ""
     file_item: int | None = None
+    name: str = ""
 
     def of(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table with model, recipe, split and items as its first columns, the same in every row."""
@@ -47,8 +49,9 @@ class Provenance:
         """A name of a file that tells downloads apart; key: what is in it."""
         judged = [self.split, "" if self.items is None else f"N{self.items}"]
         judged.append("" if self.item is None else f"item{self.item}")
-        made = [self.recipe[: len(UNCHANGED)], f"history-{self.history[:8]}" if self.history else ""]
-        parts = filter(None, [self.model[:40], *made, *judged, key])
+        recipe = self.recipe[:_DIGITS] if len(self.recipe) == _OF_A_DIGEST else self.recipe
+        made = self.name or recipe
+        parts = filter(None, [self.model[:40], made, *judged, key])
         return "_".join(_NOT_IN_A_FILE_NAME.sub("-", part) for part in parts) + ".csv"
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import streamlit as st
 
 from dashboard import engine, saved_work, state, trial_log
+from dashboard.lineage_name import lineage_name
 from dashboard.opened import handed_over
 from dashboard.saved_work import SavedWork
 from dashboard.show import refusals
@@ -54,7 +55,7 @@ def _saved_entry(saved: SavedWork) -> None:
     """Work of an earlier session, opened where it was left."""
     title = literal(_(saved.title))
     st.markdown(f"**{title}**")
-    st.caption(_changes(saved.layers, saved.sha, is_trained=saved.is_trained))
+    st.caption(_changes(saved.layers, saved.name))
     with st.container(horizontal=True, gap="small"):
         if st.button(
             _("Continue with {model}").format(model=title),
@@ -101,16 +102,12 @@ def _show(act: Callable[[], object]) -> None:
 
 
 def _done(view: View | None) -> str:
-    if view is None:
-        return _changes(0, "", is_trained=False)
-    recipe = view.recipe
-    return _changes(len(recipe.layers), recipe.sha if recipe else "", is_trained=bool(view.trainings))
+    if view is None or not view.lineage:
+        return _changes(0, "")
+    return _changes(len(view.recipe.layers), lineage_name(view.lineage))
 
 
-def _changes(layers: int, sha: str, *, is_trained: bool) -> str:
-    said = (
-        _("layers changed: {count} · recipe {sha}").format(count=layers, sha=sha[:8])
-        if sha
-        else _("unchanged")
-    )
-    return f"{said} · {_('trained')}" if is_trained else said
+def _changes(layers: int, name: str) -> str:
+    if not name:
+        return _("unchanged")
+    return _("layers changed: {count} · recipe {sha}").format(count=layers, sha=name)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from compress_core.apply.lineage import Lineage, recipe_of, trainings_of
+from compress_core.apply.lineage import Lineage, compressed_by, history_sha, recipe_of, trainings_of
 from compress_core.foundation.csv_table import UNCHANGED
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
@@ -20,7 +20,7 @@ from compress_core.recipe.reading import read_resolved
 from compress_core.recipe.values import ResolvedRecipe
 from compress_core.subject.subject import Subject
 from dashboard import engine, saved_work, trial_log
-from dashboard.lineage_name import history_sha, lineage_name, methods_text
+from dashboard.lineage_name import lineage_name, methods_text
 from dashboard.show import said_of
 from dashboard.text import _, current_language
 from dashboard.tune.recipe_words import in_short
@@ -49,8 +49,8 @@ class TriedLine:
 
     @property
     def recipe_name(self) -> str:
-        """What it is called: the first digits of the recipe's digest, and how it was trained since."""
-        return lineage_name(self.way) if self.way else self.sha[:8] or _("unchanged")
+        """What its model is called."""
+        return lineage_name(self.way or (compressed_by(self.recipe) if self.recipe else ()))
 
     @property
     def bytes(self) -> float | None:
@@ -115,14 +115,15 @@ def _what(line: Trial, before: Trial | None, is_last: bool) -> str:
 
 def _said(line: Trial, before: Trial | None, is_last: bool) -> str:
     recipe = recipe_tried(line)
-    made_from = _recipe_at(line.made_from) if line.made_from else recipe_tried(before) if before else None
+    way = saved_work.way_to(line.made_from) if line.made_from else None
+    made_from = recipe_of(way) if way is not None else None if line.made_from else _recipe_of(before)
     if recipe is None or made_from is None:
         return _("a recipe that this release cannot read") if recipe is None else ""
     said = _newest_of(line) or in_short(changes(made_from, recipe))
     if is_last or (before is not None and before.model == line.made_from):
         return said
     return _("from {recipe}: {changes}").format(
-        recipe=made_from.sha[:8] if made_from else _("unchanged"), changes=said
+        recipe=lineage_name(compressed_by(made_from) if way is None else way), changes=said
     )
 
 
@@ -138,9 +139,8 @@ def _newest_of(line: Trial) -> str:
     return ""
 
 
-def _recipe_at(key: str) -> ResolvedRecipe | None:
-    way = saved_work.way_to(key)
-    return None if way is None else recipe_of(way)
+def _recipe_of(line: Trial | None) -> ResolvedRecipe | None:
+    return None if line is None else recipe_tried(line)
 
 
 def csv_frame(subject: Subject, lines: Sequence[TriedLine]) -> pd.DataFrame:

@@ -74,7 +74,11 @@ def _matching(place: DeltaGenerator, lines: list[TriedLine]) -> list[TriedLine]:
         _("Filter"), key="tried.filter", placeholder=_("layer, technique, name or recipe")
     )
     wanted = (typed or "").casefold()
-    return [line for line in lines if wanted in f"{line.trial.name} {line.what} {line.sha}".casefold()]
+    return [line for line in lines if wanted in _words_of(line).casefold()]
+
+
+def _words_of(line: TriedLine) -> str:
+    return f"{line.trial.name} {line.what} {line.recipe_name} {line.sha}"
 
 
 def _how_many(subject: Subject, shown: int, is_any: bool) -> None:

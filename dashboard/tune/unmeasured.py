@@ -80,7 +80,7 @@ def _switch(log: str | None) -> None:
 
 
 def _named(line: TriedLine) -> str:
-    return line.trial.name or line.sha[:8] or _("unchanged")
+    return line.trial.name or line.recipe_name
 
 
 def _until_measured(subject: Subject, key: str, reasons: Reasons) -> None:

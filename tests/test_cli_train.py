@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from compress_core.cli import app, training
-from compress_core.deliver.trained_folder import CHECKPOINT, HISTORY, WEIGHTS, read_value
+from compress_core.deliver.trained_folder import CHECKPOINT, HISTORY, WEIGHTS, read_history, read_value
 from compress_core.face.compress_model import compress
 from compress_core.face.load_model import load
 from compress_core.face.measure_model import evaluate
@@ -107,6 +107,15 @@ def test_every_knob_of_every_method_is_listed_as_an_option() -> None:
     listed = {told["name"]: set(told["knobs"]) for told in said("methods")}
     assert listed.pop("training") == set(TrainingKnobs.model_fields)
     assert listed == {name: set(method.knobs.model_fields) for name, method in training_methods().items()}
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare", "explain", "export", "latency"])
+def test_numbers_of_a_trained_model_say_the_training_beside_the_recipe(
+    folder: Path, tmp_path: Path, command: str
+) -> None:
+    more = {"explain": ["--items", "4"], "export": ["--to", "onnx", "--out", str(tmp_path / "out")]}
+    told = said(command, "tabular", "--trained", str(folder), *more.get(command, []))
+    assert told["lineage"] == read_history(folder)["lineage"]
 
 
 def test_one_epoch_is_not_called_epochs() -> None:

@@ -14,17 +14,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from markupsafe import escape
 from torch import nn
 from typer.testing import CliRunner, Result
 
+from compress_core.apply.lineage import history_sha, read_lineage
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.cli import app
+from compress_core.decide.operation_words import name_in_file_name, name_of
 from compress_core.deliver.packed_file import pack_bytes, read_packed_state
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.frozen_json import as_plain
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
+from compress_core.foundation.workspace.json_text import as_text
 from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.evaluate import compare, evaluate
@@ -462,6 +466,38 @@ def test_a_report_lists_files_that_are_the_same_when_they_are_made_again() -> No
     anew = sealed({name: value for name, value in content.items() if name != SEALS})
     resealed = verified(anew, small_subject(), Store())
     assert (resealed.differences, resealed.other_bytes) == ((), ("model.slim",))
+
+
+TRAINING = ("--method", "distill", "--epochs", 1)
+
+
+@pytest.mark.parametrize("recipe", [FINE, ()], ids=["recipe", "no recipe"])
+def test_a_report_of_a_trained_model_names_its_recipe_and_its_training(
+    folder: Path, recipe: tuple[str, ...]
+) -> None:
+    assert run("train", "tabular", *recipe, *TRAINING, "--out", "trained").exit_code == 0
+    files = ("--out", "r.html", "--zip", "r.zip")
+    told = run("review", "tabular", "--trained", "trained", "--gates", "pass.yaml", *files)
+    lineage = read_lineage(json.loads(Path("trained/training.json").read_text())["lineage"])
+    name, plan = name_of(lineage), as_text(lineage[-1].as_json())
+    assert name.endswith(name_of(lineage[-1:]))
+    assert f"recipe {name}; test split" in told.stdout
+    page = Path("r.html").read_text()
+    assert page.count(f" {name} · ") == page.count("</section>"), "in the header, in each language"
+    assert page.count(escape(plan)) == page.count("</section>"), "and in Origin, with all of its plan"
+    with zipfile.ZipFile("r.zip") as archive:
+        archive.extractall("unpacked")
+        tables = [each for each in archive.namelist() if each.endswith(".csv")]
+    assert {each.split("_")[1] for each in tables} == {name_in_file_name(lineage)}
+    assert {*pd.read_csv(Path("unpacked") / tables[0])["history"]} == {history_sha(lineage)}
+    text = Path("unpacked/recipe.yaml").read_text()
+    assert f"# This is a part of {name}, which" in text
+    assert f"# {name_of(lineage[-1:])}: {plan}" in text.splitlines()
+    assert run("train", "tabular", "unpacked/recipe.yaml", *TRAINING, "--out", "again").exit_code == 0
+    weights = [Path(each, "trained.safetensors").read_bytes() for each in ("trained", "again")]
+    assert weights[0] == weights[1], "recipe and training of the ZIP make the same model"
+    verified = run("verify", "unpacked/report.json", "--trained", "trained")
+    assert verified.exit_code == 0, verified.output
 
 
 def test_verify_refuses_what_is_no_report(folder: Path) -> None:

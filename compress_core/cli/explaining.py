@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import typer
 
+from compress_core.apply.lineage import lineage_as_json
 from compress_core.cli import printing
 from compress_core.cli.loading import Case
 from compress_core.cli.numbers_json import headline
@@ -38,6 +39,7 @@ def explained(
         "only": only,
         "drawn_from": printing.exact(found.drawn_from, "item").as_json(),
         "recipe": {"sha": case.model.recipe.sha, **case.model.recipe.as_recipe().as_json()},
+        "lineage": lineage_as_json(case.model.lineage),
         "method": asked,
         "asked": _asked(found.explanation),
         "seed": seed,

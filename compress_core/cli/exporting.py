@@ -64,11 +64,13 @@ def export(
 
 def _content(case: Case, to: str, out: Path, exported: Exported) -> printing.Content:
     from compress_core.deliver.input_preprocessing import preprocessing_in_words
+    from compress_core.apply.lineage import lineage_as_json
 
     items = len(case.split) if case.subject.splits else 0
     return {
         "model": case.subject.name,
         "recipe": {"sha": case.model.recipe.sha},
+        "lineage": lineage_as_json(case.model.lineage),
         "to": to,
         "out": str(out),
         "files": {name: printing.exact(size, "byte").as_json() for name, size in exported.files.items()},

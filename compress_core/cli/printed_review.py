@@ -21,9 +21,7 @@ def print_review(found: Review, *, as_json: bool) -> None:
         printing.print_json(sealed(found.as_json()))
         return
     model = found.model
-    typer.echo(
-        f"{printable(model.title)}, recipe {model.recipe_sha[:12]}; {model.split} split, N = {model.n:,}"
-    )
+    typer.echo(f"{printable(model.title)}, recipe {model.called}; {model.split} split, N = {model.n:,}")
     typer.echo(f"{found.verdict.value.upper()} ({found.gates.title or 'own gates'}): {found.because}")
     typer.echo(f"{_decision_in_words(found.decision)}\n")
     if found.judged:

@@ -97,6 +97,7 @@ def _break_even() -> tuple[BreakEven, ...]:
 
 
 def _content(case: Case, found: Measured, wins: tuple[BreakEven, ...]) -> dict[str, Any]:
+    from compress_core.apply.lineage import lineage_as_json
     from compress_core.measure.cost.energy import HOROWITZ, energy_costs
 
     recipe = case.model.recipe
@@ -105,6 +106,7 @@ def _content(case: Case, found: Measured, wins: tuple[BreakEven, ...]) -> dict[s
         "split": case.chosen.split,
         "data": None if case.chosen.items is None else str(case.chosen.items),
         "recipe": {"sha": recipe.sha, **recipe.as_recipe().as_json()},
+        "lineage": lineage_as_json(case.model.lineage),
         "machine": _machine(),
         "warnings": list(found.latency.warnings),
         "bars": [_bar(bar, reason) for bar, reason in found.bars],

@@ -15,9 +15,10 @@ from compress_core.deliver.packed_file import pack_bytes
 from compress_core.foundation.atomic_file import write_whole
 from compress_core.foundation.csv_table import as_csv
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.printable import printable
 from compress_core.measure.behavior.item_table import with_file_items
 from compress_core.reviews.evidence_tables import items_to_label, provenance_of, tables_of
-from compress_core.reviews.findings import Review
+from compress_core.reviews.findings import Review, ReviewedModel
 from compress_core.reviews.report_figures import pictures_of, texts_of, waves_of
 from compress_core.reviews.report_page import MOST_BYTES, report_html
 from compress_core.reviews.seals import sealed
@@ -64,10 +65,22 @@ def evidence_zip(review: Review, model: Model, lang: str = "en") -> bytes:
     return target.getvalue()
 
 
+def recipe_file(model: ReviewedModel) -> str:
+    """The recipe; where more made the model, comments before it say all that did."""
+    if not model.steps:
+        return model.recipe
+    said = [
+        f"This is a part of {model.called}, which came of these, in this order:",
+        *(printable(f"{name}: {what}") for name, what in model.steps),
+        "Below is the latest recipe among them, if there is one.",
+    ]
+    return "".join([*(f"# {line}\n" for line in said), model.recipe])
+
+
 def _members(review: Review, model: Model, lang: str) -> Iterator[tuple[str, bytes]]:
     yield PAGE, page_of(review, model, lang).encode()
     yield CONTENT, content_of_report(review).encode()
-    yield RECIPE, review.model.recipe.encode()
+    yield RECIPE, recipe_file(review.model).encode()
     yield GATES, yaml.safe_dump(review.gates.as_json(), sort_keys=False, allow_unicode=True).encode()
     yield PACKED, pack_bytes(model)
     about, split = provenance_of(review), model.subject.split(review.model.split)

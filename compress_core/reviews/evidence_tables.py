@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from compress_core.apply.lineage import read_lineage
+from compress_core.decide.lineage_provenance import provenance_of_lineage
 from compress_core.foundation.csv_table import Provenance
 from compress_core.foundation.number import Number
 from compress_core.measure.behavior.item_table import ITEM, with_file_items
@@ -16,7 +18,7 @@ from compress_core.subject.split import Split
 def provenance_of(review: Review) -> Provenance:
     """What all tables of a review are of."""
     model = review.model
-    return Provenance(model.name, model.recipe_sha, model.split, model.n)
+    return provenance_of_lineage(model.name, read_lineage(list(model.lineage)), model.split, model.n)
 
 
 def tables_of(review: Review) -> Mapping[str, pd.DataFrame]:

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from compress_core.apply.lineage import Train
+from compress_core.decide.operation_words import kind_of_operation, name_of, what_was_done
 from compress_core.foundation.frozen_json import as_plain, from_plain
 from compress_core.foundation.number import Number
+from compress_core.foundation.workspace.json_text import as_text
 from compress_core.reviews.alike import Alikeness
 from compress_core.reviews.gate import Gates
 from compress_core.reviews.gate_verdict import JudgedGate, Outcome, deciding, overall
@@ -126,6 +129,22 @@ class ReviewedModel:
     gates_sha: str
     remarks: tuple[str, ...] | None
 
+    @property
+    def called(self) -> str:
+        """The name of the model: digits of its recipe, and of each training that made its weights."""
+        return name_of(self.lineage)
+
+    @property
+    def steps(self) -> tuple[tuple[str, str], ...]:
+        """All that was done, the first first, as (name, words); a training by its whole plan.
+
+        Empty where a recipe alone made the model.
+        """
+        kinds = [kind_of_operation(operation) for operation in self.lineage]
+        if len(kinds) < 2 and Train.name not in kinds:
+            return ()
+        return tuple((name_of([done]), _step_words(done)) for done in self.lineage)
+
 
 @dataclass(frozen=True)
 class Circumstances:
@@ -215,6 +234,11 @@ class Review:
         """The reverse of `as_json` and of `as_plain`."""
         found: Review = from_plain(cls, {name: value for name, value in said.items() if name != BECAUSE})
         return found
+
+
+def _step_words(operation: Any) -> str:
+    is_training = kind_of_operation(operation) == Train.name
+    return as_text(operation) if is_training else what_was_done([operation])
 
 
 def _rounded_off(said: Any) -> Any:

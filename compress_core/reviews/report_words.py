@@ -96,6 +96,8 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "was_listed": N_("yes"),
         "was_not": N_("no"),
         "recipe": N_("Recipe"),
+        "recipe_alone": N_("of the latest recipe alone"),
+        "steps": N_("All that was done, in this order"),
         "measured": N_("measured"),
         "estimated": N_("estimated"),
         "exact": N_("exact"),

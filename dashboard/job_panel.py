@@ -58,10 +58,11 @@ def job_of(task: Task[Any, Any], model: Model, knobs: Strict, seed: int) -> Job:
     return task.job(model, knobs, seed, found_in=model.subject.name)
 
 
-def submit(wanted: Job, view: View, title: str) -> None:
+def submit(wanted: Job, view: View, title: str, beside: str = "") -> None:
     """Have a job done for this visitor; title is what the header calls it.
 
-    Where no other process can build the visitor's network, or the disk is full, the next run says why.
+    Where no other process can build the visitor's network, or the disk is full, the next run says why, beside
+    the button of this key.
     """
     from compress_core.jobs.bundle import bundle_of
 
@@ -70,7 +71,8 @@ def submit(wanted: Job, view: View, title: str) -> None:
             _(
                 "This server keeps nothing on a disk, so no other process finds the weights of a trained "
                 "model: start it with SLIMSCOPE_WORKSPACE set to a folder."
-            )
+            ),
+            beside,
         )
         return
     try:
@@ -78,7 +80,7 @@ def submit(wanted: Job, view: View, title: str) -> None:
             wanted = replace(wanted, subject=runner().put(bundle_of(state.subject(view))))
         runner().submit(wanted, visitor())
     except Refused as refused:
-        state.notice(refusal(refused))
+        state.notice(refusal(refused), beside)
         return
     note_wanted(wanted.key, is_wanted=True)
     remember_jobs({wanted.key: title})

@@ -14,6 +14,7 @@ from compress_core.foundation.errors import Refused
 from dashboard import engine, state
 from dashboard import job_panel as jobs
 from dashboard.lineage_name import lineage_name
+from dashboard.refused_here import notice_beside
 from dashboard.text import _, refusal
 from dashboard.view import View
 from dashboard.visitor_jobs import jobs_of_visitor
@@ -59,9 +60,9 @@ class PageJob(Generic[Result]):
 
         return self.info.state in {State.UNKNOWN, State.CANCELLED, State.FAILED}
 
-    def submit(self, view: View) -> None:
-        """Have it done for this visitor."""
-        jobs.submit(self.job, view, self.title)
+    def submit(self, view: View, beside: str = "") -> None:
+        """Have it done for this visitor; beside: the key of the button by which it is said why it is not."""
+        jobs.submit(self.job, view, self.title, beside)
 
     def button(
         self,
@@ -70,10 +71,11 @@ class PageJob(Generic[Result]):
         *,
         label: str,
         icon: str,
+        key: str,
         anew: Callable[[View], PageJob[Result]] | None = None,
         **more: Any,
     ) -> None:
-        """The button that starts it.
+        """The button that starts it, and below it why it was not started, where that is so.
 
         anew: the job of the knobs as they are when it is pressed. Who sets a knob and presses at once is
         ahead of the page, which has not drawn the button of those knobs yet.
@@ -82,11 +84,14 @@ class PageJob(Generic[Result]):
             label,
             icon=icon,
             disabled=not self.can_start,
+            key=key,
             on_click=self.submit if anew is None else _submit_anew,
-            args=(view,) if anew is None else (anew,),
+            args=(view, key) if anew is None else (anew, key),
             width="stretch",
             **more,
         )
+        with place:
+            notice_beside(key)
 
     def watch(self) -> None:
         """How far it is, and nothing of others of its kind."""
@@ -173,11 +178,11 @@ class PageJob(Generic[Result]):
         return None if result is None else LastResult(result, last.job, last.job.key != self.job.key)
 
 
-def _submit_anew(anew: Callable[[View], PageJob[Any]]) -> None:
+def _submit_anew(anew: Callable[[View], PageJob[Any]], key: str) -> None:
     view = state.required()
     wanted = anew(view)
     if wanted.can_start:
-        wanted.submit(view)
+        wanted.submit(view, key)
 
 
 def _done() -> State:
@@ -236,21 +241,23 @@ class LastResult(Generic[Result]):
         if self.lineage == view.lineage:
             return
         current = lineage_name(view.lineage)
+        key = f"job.go.{self.job.key}"
         told = _("This is of recipe {recipe}, not of the current one, {current}.")
         words, button = st.columns([4, 1.6], vertical_alignment="center")
         words.caption(told.format(recipe=self.recipe, current=current))
         button.button(
             _("Go to recipe {recipe}").format(recipe=self.recipe),
-            key=f"job.go.{self.job.key}",
+            key=key,
             icon=":material/undo:",
             on_click=_go,
-            args=(self.lineage,),
+            args=(self.lineage, key),
             width="stretch",
         )
+        notice_beside(key)
 
 
-def _go(lineage: Lineage) -> None:
+def _go(lineage: Lineage, key: str) -> None:
     try:
         state.keep(state.looking_at(state.required(), lineage))
     except Refused as refused:
-        state.notice(refusal(refused))
+        state.notice(refusal(refused), beside=key)

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 KEY, SAVED, WRITTEN = "slimscope.view", "slimscope.view.saved", "slimscope.view.written"
 UPLOADS = "slimscope.uploads"
-NOTICE = "slimscope.notice"
+NOTICE, BESIDE = "slimscope.notice", "slimscope.notice.beside"
 TOLD = "slimscope.told"
 LINK = "slimscope.link"
 USER_MODEL = opened.USER_MODEL
@@ -486,13 +486,18 @@ def _at_or_before(view: View, linked: Lineage) -> View:
     return changed
 
 
-def notice(text: str) -> None:
-    """A sentence to show on the next run, after a callback that could not do what was asked."""
-    st.session_state[NOTICE] = text
+def notice(text: str, beside: str = "") -> None:
+    """A sentence to show on the next run, after a callback that could not do what was asked.
+
+    beside: the key of what was pressed, where `notice_beside` stands by it; below the header otherwise.
+    """
+    st.session_state[NOTICE], st.session_state[BESIDE] = text, beside
 
 
-def taken_notice() -> str | None:
-    """The sentence that a callback left, once; it counts as shown when the run comes to its end."""
+def taken_notice(beside: str = "") -> str | None:
+    """The sentence that a callback left for this place, once; it counts as shown when the run ends."""
+    if st.session_state.get(BESIDE, "") != beside:
+        return None
     text: str | None = st.session_state.pop(NOTICE, None)
     if text is not None:
         st.session_state[TOLD] = text
@@ -507,5 +512,6 @@ def bring_back_notice() -> None:
 
 
 def notice_was_told() -> None:
-    """At the end of a run: what it told stands on the page."""
+    """At the end of a run: what it told stands on the page; what found no place comes below the header."""
     st.session_state.pop(TOLD, None)
+    st.session_state[BESIDE] = ""

@@ -235,3 +235,32 @@ def test_what_was_said_in_a_run_that_is_begun_anew_is_said_by_the_next_and_then_
     app = AppTest.from_function(_drawn_anew_once).run()
     assert [each.value for each in app.markdown] == ["Said once."]
     assert [each.value for each in app.run().markdown] == ["Nothing."]
+
+
+def _said_beside() -> None:
+    import streamlit as st
+
+    from dashboard import state
+    from dashboard.refused_here import notice_beside
+
+    state.bring_back_notice()
+    st.text(state.taken_notice() or "Nothing on top.")
+    for key in ("here", "there"):
+        if key == st.session_state.get("drawn", key):
+            st.button(key, key=key, on_click=state.notice, args=(f"Not {key}", key))
+            notice_beside(key)
+    state.notice_was_told()
+
+
+def test_what_was_refused_is_said_beside_what_was_pressed_or_on_top_where_that_is_gone() -> None:
+    app = AppTest.from_function(_said_beside).run()
+    app.button(key="there").click().run()
+    assert [getattr(one, "label", "") or one.value for one in list(app.main)[1:]] == [
+        *("Nothing on top.", "here", "there", "Not there")
+    ]
+    assert not app.run().warning
+    app.button(key="there").click()
+    app.session_state["drawn"] = "here"
+    assert not app.run().warning
+    assert app.run().text[0].value == "Not there"
+    assert app.run().text[0].value == "Nothing on top."

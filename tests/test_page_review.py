@@ -16,6 +16,7 @@ import pytest
 import torch
 from streamlit.runtime.uploaded_file_manager import DeletedFile
 from streamlit.testing.v1 import AppTest, app_test
+from streamlit.testing.v1.element_tree import Block
 
 from compress_core.apply.lineage import with_recipe
 from compress_core.foundation.workspace.workspace import Workspace
@@ -116,7 +117,8 @@ def test_a_review_begins_with_a_press_is_signed_taken_away_and_goes_stale(
     assert "so far: 1" in texts(app)
     assert "validation items, on which the recipe was chosen" in texts(app)
     press_sign(app)
-    assert any("Nothing was decided" in one.value for one in app.warning)
+    assert_said_after(app, "Nothing was decided", lambda one: getattr(one, "label", "") == "Sign")
+    assert not any("Nothing was decided" in one.value for one in run(app).warning), "it is said once"
     app.text_input(key="review.reviewer").set_value("Ada [L](x)")
     decision(app).set_value("approve")
     press_sign(app)
@@ -340,6 +342,13 @@ def press_sign(app: AppTest) -> None:
     run(app)
 
 
+def assert_said_after(app: AppTest, sentence: str, asked: Callable[[Any], bool]) -> None:
+    """A refusal stands right behind what was pressed, not at the top of the page."""
+    shown = [one for one in app.main if not isinstance(one, Block)]
+    (at,) = (place for place, one in enumerate(shown) if sentence in str(getattr(one, "value", "")))
+    assert asked(shown[at - 1]), [getattr(one, "label", one.type) for one in shown[at - 3 : at + 1]]
+
+
 def choose(app: AppTest, part: str) -> None:
     """Open a part of the evidence."""
     app.session_state["slimscope.choice.part"] = part
@@ -388,6 +397,7 @@ def test_gates_that_cannot_be_read_are_refused_with_the_line_and_change_nothing(
     app = page()
     app.file_uploader[0].upload("bad.yaml", b"gates:\n- {measure: beauty, limit: 1}", "text/yaml")
     run(app)
+    assert_said_after(app, "line 2", lambda one: one.type == "file_uploader")
     assert any("line 2" in one.value and "beauty" in one.value for one in app.warning)
     assert app.selectbox(key="review.gates").value == "non_inferiority"
     assert page_workspace.database.rows("SELECT COUNT(*) FROM gates") == [(0,)]

@@ -63,8 +63,8 @@ def export(
 
 
 def _content(case: Case, to: str, out: Path, exported: Exported) -> printing.Content:
-    from compress_core.deliver.input_preprocessing import preprocessing_in_words
     from compress_core.apply.lineage import lineage_as_json
+    from compress_core.deliver.input_preprocessing import preprocessing_in_words
 
     items = len(case.split) if case.subject.splits else 0
     return {

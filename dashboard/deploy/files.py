@@ -23,10 +23,12 @@ from dashboard.deploy import job_results
 from dashboard.figures.words import in_bytes
 from dashboard.lineage_name import lineage_in_file_name
 from dashboard.page_job import PageJob
+from dashboard.refused_here import notice_beside
 from dashboard.show import interval_text, number_text
 from dashboard.text import _, literal
 from dashboard.view import View
 
+ALL = "deploy.make.all"
 _BEGINNING = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the same files give the same bytes
 
 
@@ -63,13 +65,14 @@ def draw(view: View, model: Model) -> None:
     missing = [work for work in wanted.values() if work.can_start]
     button.button(
         _("Make all files"),
-        key="deploy.make.all",
+        key=ALL,
         icon=":material/deployed_code:",
         disabled=not missing,
         on_click=_submit,
         args=(missing, view),
         width="stretch",
     )
+    notice_beside(ALL)
     st.caption(literal(_(preprocessing_in_words(model.subject))))
     _plain(model)
     for file_format, work in wanted.items():
@@ -78,7 +81,7 @@ def draw(view: View, model: Model) -> None:
 
 def _submit(missing: Sequence[PageJob[ExportedFiles]], view: View) -> None:
     for work in missing:
-        work.submit(view)
+        work.submit(view, ALL)
 
 
 def _plain(model: Model) -> None:

@@ -58,7 +58,9 @@ def draw(
         return
     items = _size(place, count, flips=only is not None)
     work = explain_job(model, split, method, items, only, view.seed, value)
-    work.button(button, view, label=work.title, icon=":material/play_arrow:", type="primary")
+    work.button(
+        button, view, label=work.title, icon=":material/play_arrow:", key="explain.many", type="primary"
+    )
     work.follow()
     last = work.last_result(SHOWN)
     if last is None:

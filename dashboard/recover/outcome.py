@@ -29,6 +29,7 @@ from dashboard.page_job import LastResult
 from dashboard.recover import progress_figures
 from dashboard.recover.told import Told
 from dashboard.recover.training_job import outcome_of, plan_of
+from dashboard.refused_here import notice_beside
 from dashboard.show import number_text, with_interval
 from dashboard.text import _, literal, refusal
 from dashboard.view import View
@@ -130,6 +131,7 @@ def _use(view: View, training: Training) -> None:
                 on_click=partial(_take_over, lineage),
                 help=_("The header and every page then show the trained model; Undo leads back."),
             )
+    notice_beside("recover.use")
     st.caption(_("As a recipe it is called {name}.").format(name=literal(lineage_name(lineage))))
 
 
@@ -154,7 +156,7 @@ def _cut(trained: Model) -> None:
         cutting = resolved_for(ground_of(trained, engine.store()), CUTTING, engine.store())
         state.keep(state.at(state.required(), (*trained.lineage, *compressed_by(cutting))))
     except Refused as refused:
-        state.notice(refusal(refused))
+        state.notice(refusal(refused), beside="recover.use")
 
 
 def _take_over(lineage: Lineage) -> None:
@@ -163,4 +165,4 @@ def _take_over(lineage: Lineage) -> None:
         if view.lineage != lineage:
             state.keep(state.at(view, lineage))
     except Refused as refused:
-        state.notice(refusal(refused))
+        state.notice(refusal(refused), beside="recover.use")

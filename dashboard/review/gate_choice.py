@@ -21,6 +21,7 @@ from compress_core.reviews.gate_file import (
 )
 from dashboard import engine, state
 from dashboard.bound_widget import by_hand, showing
+from dashboard.refused_here import notice_beside
 from dashboard.review import target_choice
 from dashboard.shared_choice import SharedChoice
 from dashboard.text import _, literal, refusal
@@ -96,6 +97,7 @@ def draw(subject: Subject) -> DeltaGenerator:
         on_change=by_hand(BOX, lambda: _choose(st.session_state[BOX])),
         help=_("What must hold before the model goes out, written down before anybody looks at test items."),
     )
+    notice_beside(BOX)
     row = st.container(horizontal=True, gap="small")
     with row:
         with st.popover(_("What they say"), icon=":material/rule:"):
@@ -104,6 +106,7 @@ def draw(subject: Subject) -> DeltaGenerator:
             st.file_uploader(
                 _("A YAML file of gates"), ["yaml", "yml", "json"], key=FILE, on_change=_take_file
             )
+            notice_beside(FILE)
             st.caption(_("It is noted with its digest and the time when it is read: fixed from then on."))
         target_choice.draw()
     return row
@@ -130,7 +133,7 @@ def _choose(name: str) -> None:
     try:
         _fix(_gates_of(name))
     except Refused as refused:
-        state.notice(refusal(refused))
+        state.notice(refusal(refused), beside=BOX)
         return
     CHOSEN.choose(name)
 
@@ -144,7 +147,7 @@ def _take_file() -> None:
         gates = gates_in(file.getvalue(), file.name)
         _fix(gates)
     except Refused as refused:
-        state.notice(refusal(refused))
+        state.notice(refusal(refused), beside=FILE)
         return
     finally:
         let_go(file)

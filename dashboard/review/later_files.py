@@ -11,6 +11,7 @@ import streamlit as st
 
 from compress_core.foundation.errors import Refused
 from dashboard import engine, state
+from dashboard.refused_here import notice_beside
 from dashboard.show import csv_button
 from dashboard.text import _, literal, refusal
 from dashboard.uploaded_files import just_given, let_go
@@ -83,6 +84,7 @@ def _labels(subject: Subject, split: Split, now: LaterFiles, review: Review | No
         on_change=_take,
         args=(LABELS, lambda text: _read_labels(text, split, subject.classes)),
     )
+    notice_beside(LABELS)
     if now.labels:
         _standing(
             _("{count:,} labels are taken.").format(count=len(now.labels)), replace(now, labels=()), LABELS
@@ -120,6 +122,7 @@ def _groups(split: Split, now: LaterFiles) -> None:
         on_change=_take,
         args=(GROUPS, lambda text: _read_groups(text, split)),
     )
+    notice_beside(GROUPS)
     if now.groups:
         names = sorted(set(now.groups))
         shown = literal(", ".join(names[:6])) + (", …" if len(names) > 6 else "")
@@ -131,7 +134,11 @@ def _standing(said: str, without: LaterFiles, key: str) -> None:
     """What was taken, and a way to be rid of it."""
     st.markdown(said)
     st.button(
-        _("Leave out"), key=f"{key}.leave_out", icon=":material/close:", on_click=_leave_out, args=(without,)
+        _("Leave out"),
+        key=f"{key}.leave_out",
+        icon=":material/close:",
+        on_click=_leave_out,
+        args=(without, key),
     )
 
 
@@ -142,11 +149,11 @@ def _keep(files: LaterFiles) -> None:
     engine.workspace().results.keep(_key_of(files.items), _KIND, content)
 
 
-def _leave_out(without: LaterFiles) -> None:
+def _leave_out(without: LaterFiles, key: str) -> None:
     try:
         _keep(without)
     except Refused as refused:
-        state.notice(refusal(refused))
+        state.notice(refusal(refused), beside=key)
 
 
 def _take(key: str, read: Callable[[str], LaterFiles]) -> None:
@@ -157,7 +164,7 @@ def _take(key: str, read: Callable[[str], LaterFiles]) -> None:
     try:
         _keep(read(file.getvalue().decode("utf-8-sig", errors="replace")))
     except Refused as refused:
-        state.notice(refusal(refused))
+        state.notice(refusal(refused), beside=key)
     finally:
         let_go(file)
 

@@ -14,6 +14,7 @@ from dashboard import job_panel as panel
 from dashboard.explain import choice
 from dashboard.explain.explain_job import explain_job
 from dashboard.page_job import PageJob
+from dashboard.refused_here import notice_beside
 from dashboard.text import _, label
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from dashboard.view import View
 
 ITEMS = 64
+MISSING = "trade_offs.explain"
 
 
 class Titled(Protocol):
@@ -49,13 +51,14 @@ def draw(view: View, shown: Sequence[Titled], split: Split) -> None:
     open_jobs = [job for job in jobs if job.can_start]
     button.button(
         _("Explain what is missing"),
-        key="trade_offs.explain",
+        key=MISSING,
         icon=":material/play_arrow:",
         disabled=not open_jobs,
         on_click=_submit,
         args=(open_jobs, view),
         width="stretch",
     )
+    notice_beside(MISSING)
     words.caption(
         _("{method}, {items} items of the {split} split: rank correlation with the original's maps.").format(
             method=label(method.name), items=min(ITEMS, len(split)), split=_(split.name)
@@ -79,7 +82,7 @@ def _follow(job: PageJob[ManyExplained]) -> None:
 
 def _submit(jobs: Sequence[PageJob[ManyExplained]], view: View) -> None:
     for job in jobs:
-        job.submit(view)
+        job.submit(view, MISSING)
 
 
 def _frame(known: Sequence[tuple[str, ManyExplained]]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from compress_core.foundation.errors import Refused
 from compress_core.foundation.workspace.forgetting import forget_model
 from dashboard import engine, state
 from dashboard.done_words import done_in_words
+from dashboard.refused_here import notice_beside
 from dashboard.text import _, literal, refusal
 from dashboard.visitor import visitor
 
@@ -40,6 +41,7 @@ def draw(model: pd.Series, here: str) -> None:
         args=(key,),
         width="stretch",
     )
+    notice_beside(key)
     tag, note = st.columns(2, gap="small")
     with tag.popover(_("Tag"), icon=":material/label:", width="stretch"):
         _tagging(key, model["tags"])
@@ -64,13 +66,13 @@ def _delete(key: str) -> None:
     try:
         forget_model(engine.workspace(), key, visitor())
     except Refused as refused:
-        state.notice(refusal(refused))
+        state.notice(refusal(refused), beside=key)
 
 
 def _tagging(key: str, tags: tuple[str, ...]) -> None:
     typed = f"{_PLACE}.tag.{key[:12]}"
     keep = partial(engine.workspace().remarks.tag, visitor(), key)
-    st.text_input(_("New tag"), key=typed, max_chars=MOST_TAG, on_change=_said, args=(typed, keep))
+    st.text_input(_("New tag"), key=typed, max_chars=MOST_TAG, on_change=_said, args=(typed, keep, key))
     for tag in tags:
         st.button(
             _("Take {tag} away").format(tag=literal(tag)),
@@ -88,11 +90,11 @@ def _noting(key: str, before: str) -> None:
         max_chars=MOST_NOTE,
         placeholder=before or _("What is it good for?"),
         on_change=_said,
-        args=(typed, partial(engine.workspace().remarks.note, visitor(), key)),
+        args=(typed, partial(engine.workspace().remarks.note, visitor(), key), key),
     )
 
 
-def _said(typed: str, keep: Callable[[str], object]) -> None:
+def _said(typed: str, keep: Callable[[str], object], key: str) -> None:
     """Keep what was typed, and empty the box."""
     text = " ".join(str(st.session_state[typed]).split())
     st.session_state[typed] = ""
@@ -100,7 +102,7 @@ def _said(typed: str, keep: Callable[[str], object]) -> None:
         try:
             keep(text)
         except Refused as refused:
-            state.notice(refusal(refused))
+            state.notice(refusal(refused), beside=key)
 
 
 def go_to(key: str) -> None:
@@ -108,4 +110,4 @@ def go_to(key: str) -> None:
     try:
         state.keep(state.returned(state.required(), key))
     except Refused as refused:
-        state.notice(refusal(refused))
+        state.notice(refusal(refused), beside=key)

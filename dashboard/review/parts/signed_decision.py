@@ -16,6 +16,7 @@ from compress_core.reviews.report_words import VERDICTS, WORDS
 from dashboard import engine, state
 from dashboard.figures.words import in_bytes
 from dashboard.lineage_name import lineage_in_file_name
+from dashboard.refused_here import notice_beside
 from dashboard.text import _, current_language, literal, refusal
 from dashboard.visitor import visitor
 
@@ -86,6 +87,7 @@ def _form(review: Review, last: Decision | None) -> None:
         st.form_submit_button(
             _("Sign"), icon=":material/draw:", on_click=_sign, args=(review,), type="primary"
         )
+        notice_beside(WORD)
 
 
 def _sign(review: Review) -> None:
@@ -95,7 +97,7 @@ def _sign(review: Review) -> None:
     try:
         sign(engine.workspace(), visitor(), review, decided(name, word, notes))
     except Refused as refused:
-        state.notice(refusal(refused))
+        state.notice(refusal(refused), beside=WORD)
 
 
 def _standing(known: Sequence[Decision]) -> None:

@@ -68,7 +68,9 @@ def draw(view: View, model: Model) -> None:
                 "answered at once."
             )
         )
-        weighing.button(button, view, label=weighing.title, icon=":material/scale:", type="primary")
+        weighing.button(
+            button, view, label=weighing.title, icon=":material/scale:", key="budget.weigh", type="primary"
+        )
         weighing.follow()
         return
     _budget(view, parent, plan, table)

@@ -58,6 +58,7 @@ def draw(view: View, model: Model) -> None:
         view,
         label=work.title,
         icon=":material/play_arrow:",
+        key="sensitivity.scan",
         anew=lambda now: scan_job(now, subject, Family(SCANNED.chosen())),
         type="primary",
     )

@@ -62,6 +62,7 @@ def draw(view: View, model: Model) -> None:
         view,
         label=work.title,
         icon=":material/play_arrow:",
+        key="damage.sweep",
         anew=lambda now: _job(now, subject),
         type="primary",
     )

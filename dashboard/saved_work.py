@@ -7,13 +7,15 @@ was tried, with its names, belongs to all tabs (`dashboard.trial_log`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import streamlit as st
 
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.workspace.uploads import CARD
 from dashboard import asked_change, engine
 from dashboard.lineage_name import lineage_name
 from dashboard.tab import tab
@@ -23,6 +25,7 @@ from dashboard.visitor_jobs import jobs_of_visitor, remember_jobs
 
 if TYPE_CHECKING:
     from compress_core.apply.lineage import Lineage
+    from compress_core.foundation.workspace.uploads import Upload
     from compress_core.subject.subject import Subject
 
 KEYS = "slimscope.model_keys"
@@ -33,13 +36,15 @@ _LAYERS, _SHA, _NAME, _ASKED = "layers", "sha", "name", "asked"
 class SavedWork:
     """Work of this visitor that can be opened again: on which model, and how much was changed.
 
-    name: what the changed model is called; empty for the original.
+    name: what the changed model is called; empty for the original. is_upload: whether the model is the
+    visitor's own, and kept with the work.
     """
 
     model: str
     title: str
     layers: int
     name: str
+    is_upload: bool = False
 
 
 def save(view: View, subject: Subject) -> None:
@@ -116,16 +121,37 @@ def is_on_way(lineage: Lineage, model: str, subject: Subject, word: str) -> bool
 
 
 def others(but: Iterable[str]) -> tuple[SavedWork, ...]:
-    """The work of this visitor on other models than these, the newest first."""
-    known = set(but)
-    found = (s for s in engine.workspace().sessions.of(visitor()) if s.subject not in known)
-    contents: Iterable[tuple[str, Any]] = ((s.subject, s.content) for s in found)
-    return tuple(SavedWork(model, c["title"], c[_LAYERS], c.get(_NAME, c[_SHA][:8])) for model, c in contents)
+    """The work of this visitor on other models than these, the newest first; then uploads without any."""
+    place, known = engine.workspace(), set(but)
+    uploads = {one.name: one for one in place.uploads.of(visitor())}
+    found: dict[str, SavedWork] = {}
+    for session in place.sessions.of(visitor()):
+        model, said = session.subject, cast("dict[str, Any]", session.content)
+        name = said.get(_NAME, said[_SHA][:8])
+        found[model] = SavedWork(model, said["title"], said[_LAYERS], name, model in uploads)
+    for model, upload in uploads.items():
+        if model not in found and (title := _title_of(upload)) is not None:
+            found[model] = SavedWork(model, title, 0, "", is_upload=True)
+    return tuple(saved for model, saved in found.items() if model not in known)
 
 
-def forget(model: str) -> None:
-    """Let go of the work on a model."""
-    engine.workspace().sessions.drop(visitor(), model)
+def is_upload_kept(model: str) -> bool:
+    """Whether an upload of this visitor outlives the session."""
+    return any(one.name == model for one in engine.workspace().uploads.of(visitor()))
+
+
+def _title_of(upload: Upload) -> str | None:
+    """What an upload is called, read without the network; None where its files are damaged."""
+    card = engine.workspace().uploads.content(upload, CARD)
+    return None if card is None else str(json.loads(card)["name"])
+
+
+def forget(saved: SavedWork) -> None:
+    """Let go of the work on a model; of an upload to which nothing was done, of the model as well."""
+    place = engine.workspace()
+    place.sessions.drop(visitor(), saved.model)
+    if saved.is_upload and not saved.name:
+        place.uploads.drop(visitor(), saved.model)
 
 
 def keep_model(lineage: Lineage, subject: Subject) -> str:

@@ -22,7 +22,8 @@ from typer.testing import CliRunner
 import compress_core
 from compress_core.cli import app
 from compress_core.foundation.errors import Refused
-from compress_core.jobs.bundle import CARD, bundle_of, read_bundle
+from compress_core.foundation.workspace.uploads import CARD
+from compress_core.jobs.bundle import bundle_of, read_bundle
 from compress_core.loading.items import Items
 from compress_core.loading.named import named_subject
 from compress_core.loading.own_training import with_training

@@ -26,10 +26,12 @@ from compress_core.foundation.workspace.workspace import Workspace, open_workspa
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.split import Split
 from dashboard import engine, header, state
+from dashboard.start import upload_model
 from dashboard.undo import led_back, redone, undone
 from dashboard.view import View
 from tests.navigated import Navigated
 from tests.subjects import loaded_sample
+from tests.test_page_start import own_mlp
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_items")]
 
@@ -279,6 +281,57 @@ def test_locks_jobs_and_the_selected_layer_come_back(folder: Path, monkeypatch: 
     (saved,) = dashboard.saved_work.others([])
     assert (saved.model, saved.layers, saved.name) == ("lenet300", 1, pruned(0.5).sha[:8])
     assert dashboard.saved_work.others(["lenet300"]) == ()
+
+
+def start_with(app: AppTest, *numbers: int) -> AppTest:
+    """Upload networks of these numbers one after the other, of which nobody opens any."""
+    fine(app.switch_page("pages/start.py").run())
+    for number in numbers:
+        app.file_uploader[0].clear().upload(f"net{number}.safetensors", save(own_mlp(number).state_dict()))
+        fine(fine(app.run()).button(key="slimscope.start.read").click().run())
+    return app
+
+
+def recent(app: AppTest) -> set[str]:
+    return {
+        one.label.removeprefix("Continue with ")
+        for one in app.button
+        if one.label.startswith("Continue with")
+    }
+
+
+def test_an_upload_that_nobody_edited_stays_in_recent_work_whatever_is_uploaded_or_opened_next(
+    opened: Opened,
+) -> None:
+    numbers = range(upload_model.MOST_KEPT + 2)
+    every = {f"net{number}" for number in numbers}
+    app = start_with(opened(ANN), *numbers)
+    assert not app.info, "nothing is lost, so nothing is said"
+    fine(app.run())
+    assert recent(app) == every
+    fine(app.button(key="slimscope.start.sample.tabular").click().run())
+    assert recent(fine(app.switch_page("pages/start.py").run())) > every
+    assert not recent(opened(BEN)), "each visitor's own"
+    again = opened(ANN)
+    assert recent(again) > every
+    first = next(one for one in again.button if one.label == "Continue with net0")
+    fine(first.click().run())
+    assert engine_title(again) == "net0"
+
+
+def engine_title(app: AppTest) -> str:
+    """What the open model is called."""
+    return app.session_state[state.UPLOADS][view(app).model].title
+
+
+def test_an_upload_is_let_go_at_once_where_nothing_was_done_to_it(opened: Opened) -> None:
+    start_with(opened(ANN), 0, 1)
+    app = opened(ANN)
+    (gone, _kept) = (one.key for one in app.button if str(one.key).startswith("slimscope.start.forget.own-"))
+    fine(app.button(key=gone).click().run())
+    assert len(recent(app)) == 1
+    assert recent(opened(ANN)) == recent(app)
+    assert recent(opened(ANN)) == recent(app)
 
 
 def test_start_says_when_nothing_will_outlive_the_server(

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from compress_core.foundation.workspace.uploads import CARD
 from compress_core.loading.asked_answers import checked_task
 from compress_core.loading.fitting_weights import loaded
 from compress_core.loading.item_form import form_of
@@ -37,7 +38,7 @@ from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 from compress_core.subject.training_items import TrainingItems
 
-STATE, ITEMS, CARD = "state.safetensors", "items.safetensors", "card.json"
+STATE, ITEMS = "state.safetensors", "items.safetensors"
 TRAINING_ITEMS = "training.safetensors"
 _ALWAYS = (STATE, ITEMS, CARD)
 _ORDER = "order"

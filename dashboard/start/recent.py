@@ -67,9 +67,11 @@ def _saved_entry(saved: SavedWork) -> None:
             _("Let go"),
             key=f"slimscope.start.forget.{saved.model}",
             icon=":material/delete:",
-            help=_("Forget what was done to this model; the model itself stays."),
+            help=_("Let go of this model of yours, to which nothing was done: upload it again to return.")
+            if saved.is_upload and not saved.name
+            else _("Forget what was done to this model; the model itself stays."),
         ):
-            saved_work.forget(saved.model)
+            saved_work.forget(saved)
             st.rerun()
 
 

@@ -14,7 +14,7 @@ from compress_core.loading.huggingface.sent_folder import is_folder_zip
 from compress_core.loading.preprocessing import read_preprocessing
 from compress_core.loading.text_items import TABLE, TEXT_FILES, refuse_texts
 from compress_core.subject.reading_remarks import ReadingRemarks
-from dashboard import engine, leases, state
+from dashboard import engine, leases, saved_work, state
 from dashboard.show import refusals
 from dashboard.start import opening
 from dashboard.start.understood import understood
@@ -244,16 +244,23 @@ def keep(subject: Subject) -> str:
     old = [other for other in kept if other != name and (now is None or other != now.model)]
     while old and (len(kept) > MOST_KEPT or sum(one.nbytes for one in kept.values()) > MOST_BYTES_KEPT):
         dropped = old.pop(0)
-        st.info(
-            _(
-                "{model} was let go: a session keeps {most} models of one's own, {mebibytes} MiB of them. "
-                "Upload it again to return."
-            ).format(model=literal(kept.pop(dropped).title), most=MOST_KEPT, mebibytes=MOST_BYTES_KEPT >> 20)
-        )
+        title = kept.pop(dropped).title
+        if not saved_work.is_upload_kept(dropped):
+            _say_let_go(title)
         st.session_state.get(opening.SET_ASIDE, {}).pop(dropped, None)
         leases.let_go(dropped)
     st.session_state[state.UPLOADS] = kept
     return name
+
+
+def _say_let_go(title: str) -> None:
+    """Of a model that nobody has any more; what the workspace has stays under recent work."""
+    st.info(
+        _(
+            "{model} was let go: a session keeps {most} models of one's own, {mebibytes} MiB of them. "
+            "Upload it again to return."
+        ).format(model=literal(title), most=MOST_KEPT, mebibytes=MOST_BYTES_KEPT >> 20)
+    )
 
 
 def _result(name: str) -> None:

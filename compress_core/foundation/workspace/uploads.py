@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from compress_core.foundation.workspace.capped_files import Files
 from compress_core.foundation.workspace.database import Database
 
+CARD = "card.json"  # the file that says what a model is called
+
 
 @dataclass(frozen=True)
 class Upload:
@@ -53,6 +55,10 @@ class Uploads:
         found = {file: self.files.content(digest) for file, digest in digests.items()}
         whole = {file: content for file, content in found.items() if content is not None}
         return whole if whole and len(whole) == len(found) else None
+
+    def content(self, upload: Upload, file: str) -> bytes | None:
+        """One file of a model; None where it is missing or damaged."""
+        return self.files.content(upload.files[file]) if file in upload.files else None
 
     def drop(self, visitor: str, name: str) -> None:
         """Let go of a model; its files stay until their room is needed."""

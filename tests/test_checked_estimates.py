@@ -93,13 +93,13 @@ def test_error_and_rank_are_of_what_was_estimated_and_the_figure_says_them() -> 
 def test_what_was_only_estimated_looks_otherwise_and_does_not_press_the_front_flat() -> None:
     table = pd.DataFrame(
         {
-            "packed_bytes": [100.0, 200.0, 300.0, 50.0],
+            "packed_bytes": [102_400.0, 204_800.0, 307_200.0, 51_200.0],
             "accuracy": [-2.0, -1.0, -3.0, -90.0],
             "kind": [FRONT, FRONT, RUN, ESTIMATED],
         }
     )
     x, y = (
-        FrontAxis("packed_bytes", "Packed file", "byte", is_log=True),
+        FrontAxis("packed_bytes", "Packed file", "KiB", is_log=True, factor=1 / 1024),
         FrontAxis("accuracy", "Accuracy", "points"),
     )
     drawn = search_front(table, x, y, searched=40, dark=True)
@@ -107,4 +107,6 @@ def test_what_was_only_estimated_looks_otherwise_and_does_not_press_the_front_fl
     estimated, _run, front = drawn.figure.data
     assert estimated.marker.symbol.endswith("open")
     assert list(front.x) == [100.0, 200.0]
+    assert drawn.figure.layout.xaxis.title.text == "Packed file (KiB)"
+    assert drawn.table["packed_bytes"].max() == 307_200, "a download stays in bytes"
     assert drawn.figure.layout.yaxis.range[0] > -4

@@ -8,7 +8,7 @@ import pytest
 
 from compress_core.cli import printing
 from compress_core.face.number_frame import number_frame
-from compress_core.foundation.number import Number
+from compress_core.foundation.number import Number, about
 from compress_core.foundation.plain_json import number_as_json, number_from_json
 from compress_core.foundation.texts import Phrase
 from dashboard.figures.words import percent, short, signed, whole
@@ -69,3 +69,11 @@ def test_why_there_is_no_interval_comes_back_from_a_file_and_can_be_translated()
 def test_an_interval_that_is_there_has_no_excuse() -> None:
     with pytest.raises(AssertionError, match="needs no excuse"):
         Number(1.0, "nat", "measured", 0.5, 1.5, no_interval="none")
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, 0), (0.2, 1), (7, 7), (99, 99), (100, 100), (101, 110), (995, 1000), (1_721_273, 1_800_000)],
+)
+def test_how_many_are_needed_is_said_in_two_digits_and_never_too_few(count: float, said: int) -> None:
+    assert about(count) == said

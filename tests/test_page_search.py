@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -20,7 +22,7 @@ from tests.subjects import loaded_sample
 from tests.test_architecture import ROOT
 
 pytestmark = pytest.mark.slow
-SMALL = SearchPlan(trials=20, evaluations=4)
+SMALL = SearchPlan(trials=40, evaluations=4)
 
 
 def test_a_recipe_of_the_front_becomes_the_visitors_and_the_estimates_stand_beside_what_was_run(
@@ -39,6 +41,13 @@ def test_a_recipe_of_the_front_becomes_the_visitors_and_the_estimates_stand_besi
     said = " ".join(str(each.value) for each in (*page.caption, *page.markdown))
     assert f"{found.searched} recipes searched, {len(found.evaluated)} evaluated" in said
     assert "recipes were estimated, then run" in said
+    figure = json.loads(
+        next(each for each in page.get("plotly_chart") if "front" in each.proto.id).proto.spec
+    )
+    assert figure["layout"]["xaxis"]["title"]["text"] == "Packed file (KiB)"
+    again = len(found.looked) - found.searched
+    assert again > 0, "else nothing is tried here"
+    assert f"{again} of the {SMALL.trials} trials proposed a recipe that an earlier one" in said
     assert f"{len({each.positions for each in found.of_solver})} recipes to begin with" in said
     page.button(key="search.take").click().run()
     best = found.front[0].evaluated

@@ -24,7 +24,7 @@ def _found(limits: SearchLimits) -> dict[str, Group]:
             SearchLimits(products=0),
             "so far took 0.0e+00 multiplications, and the limit of a search is 0.0e+00",
         ),
-        (SearchLimits(bytes=1000), "a check would take about 0 MB, and the limit of a search is 0 MB"),
+        (SearchLimits(bytes=1000), "a check would take about 1 MB, and the limit of a search is 0 MB"),
         (SearchLimits(steps=1), "what hangs together with it: 1 steps did not suffice"),
         (
             SearchLimits(seconds=5, clock=itertools.count(0, 9).__next__),

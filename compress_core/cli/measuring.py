@@ -20,7 +20,7 @@ from compress_core.cli.arguments import (
     about_a_model,
 )
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.number import Number
+from compress_core.foundation.number import Number, about
 from compress_core.measure.explain.methods import FIRST_METHOD
 
 if TYPE_CHECKING:
@@ -117,7 +117,9 @@ def _verdict(verdict: Verdict) -> printing.Content:
 def _verdict_in_words(verdict: Verdict, on: Predictions) -> str:
     more = ""
     if verdict.items_to_decide is not None:
-        more = f"; with about {verdict.items_to_decide:,} items 9 of 10 reviews would decide (estimated)"
+        more = (
+            f"; with about {about(verdict.items_to_decide):,} items 9 of 10 reviews would decide (estimated)"
+        )
     on_items = f"95 % confidence, {on.split} split, N = {on.n:,}"
     return f"Verdict on accuracy: {verdict.said} ({on_items}){more}."
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from compress_core.cli import printing
+from compress_core.foundation.number import about
 from compress_core.foundation.printable import printable
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _print_gates(found: Review) -> None:
             "required" if each.gate.required else "advisory",
             printing.value_of(each.number),
             printing.interval_of(each.number),
-            "" if each.items_to_decide is None else f"about {each.items_to_decide:,}",
+            "" if each.items_to_decide is None else f"about {about(each.items_to_decide):,}",
             printing.how_of(each.number),
         ]
         for each in found.judged

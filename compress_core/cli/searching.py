@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -121,3 +122,17 @@ def _print(case: Case, found: Search) -> None:
         for each in front
     ]
     printing.print_table(heads, rows)
+    for sentence in _did_not_count(found):
+        typer.echo(f"\n{sentence}")
+
+
+def _did_not_count(found: Search) -> Iterator[str]:
+    """Why fewer recipes were searched than there were trials."""
+    if found.again:
+        yield (
+            f"{found.again:,} of the {len(found.looked):,} trials proposed a recipe that an earlier one had "
+            "proposed already: each counts once."
+        )
+    if found.refused:
+        count, reason = len(found.refused), found.refused[0].refused
+        yield f"{count:,} recipes could not be made, the first one because: {reason}"

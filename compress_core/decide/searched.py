@@ -71,6 +71,17 @@ class Search:
         return len({each.positions for each in self.looked})
 
     @property
+    def again(self) -> int:
+        """Trials that proposed a recipe which an earlier one had proposed already."""
+        return len(self.looked) - self.searched
+
+    @property
+    def refused(self) -> tuple[Looked, ...]:
+        """Those that could not be made, each once."""
+        first = {each.positions: each for each in reversed(self.looked) if each.refused is not None}
+        return tuple(sorted(first.values(), key=lambda each: each.number))
+
+    @property
     def evaluated(self) -> tuple[Looked, ...]:
         """Those that were really run, each once."""
         first = {each.positions: each for each in reversed(self.looked) if each.evaluated is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,12 @@ def fixed(value: float, digits: int = 2, form: str = "") -> str:
     form: what else its format says, such as a sign (+) or thousands (,).
     """
     return f"{round(value, digits) + 0.0:{form}.{digits}f}"
+
+
+def about(count: float) -> int:
+    """An estimate of how many are needed, no finer than it can be: two significant digits, rounded up."""
+    unit: int = 10 ** max(0, len(str(math.ceil(count))) - 2)
+    return math.ceil(count / unit) * unit
 
 
 @dataclass(frozen=True)

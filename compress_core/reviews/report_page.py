@@ -11,7 +11,7 @@ from types import MappingProxyType
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from compress_core.foundation.number import Number
+from compress_core.foundation.number import Number, about
 from compress_core.foundation.printable import printable
 from compress_core.measure.behavior.evaluate import REPORTING
 from compress_core.reviews.findings import Review
@@ -80,6 +80,7 @@ def _template() -> Template:
         "how": _how,
         "drawing": _drawing,
         "moment": _moment,
+        "about": about,
     }
     text = (files("compress_core.reviews") / TEMPLATE).read_text("utf-8")
     return own.from_string(text)

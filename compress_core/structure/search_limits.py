@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from compress_core.foundation.number import about
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.texts import Phrase
 from compress_core.foundation.told_progress import TellProgress, told_to_nobody
@@ -70,8 +71,8 @@ class Spent:
         if needed <= self.limits.bytes:
             return None
         return Phrase(
-            "it was not decided: a check would take about {needed:.0f} MB, and the limit of a search is "
+            "it was not decided: a check would take about {needed:,} MB, and the limit of a search is "
             "{limit:.0f} MB",
-            needed=needed / 1e6,
+            needed=about(needed / 1e6),
             limit=self.limits.bytes / 1e6,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from compress_core.foundation.number import Number
+from compress_core.foundation.number import Number, about
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.metric import Metric, Shown, shown_metrics
 from compress_core.subject.split import Split
@@ -65,7 +65,9 @@ def _say(compared: Comparison, margin_points: float, items: str) -> None:
                 ""
                 if more is None
                 else " "
-                + _("With about {n:,} items 9 of 10 reviews would, if shares stay as seen.").format(n=more)
+                + _("With about {n:,} items 9 of 10 reviews would, if shares stay as seen.").format(
+                    n=about(more)
+                )
             )
             st.warning(text.format(margin=margin, items=items) + hint, icon=":material/help:")
         case "not measured":

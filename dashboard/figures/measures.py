@@ -45,6 +45,11 @@ _DRAWN: Mapping[str, Drawing] = MappingProxyType(
 )
 
 
+def drawing_of(unit: str) -> Drawing:
+    """How a unit is drawn; one that has no other form is drawn as it is."""
+    return _DRAWN.get(unit, Drawing(1.0, unit, 3))
+
+
 @dataclass(frozen=True)
 class Measure:
     """A column of the table of models; its interval stands in `NAME.low` and `NAME.high`."""
@@ -56,8 +61,8 @@ class Measure:
 
     @property
     def drawing(self) -> Drawing:
-        """How its unit is drawn; one that has no other form is drawn as it is."""
-        return _DRAWN.get(self.unit, Drawing(1.0, self.unit, 3))
+        """How its unit is drawn."""
+        return drawing_of(self.unit)
 
     @property
     def axis(self) -> str:

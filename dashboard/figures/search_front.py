@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from compress_core.numerics.arrays import Floats
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.log_axis import log_axis
@@ -19,12 +20,21 @@ ESTIMATED, RUN, FRONT = "estimated", "run", "front"
 
 @dataclass(frozen=True)
 class FrontAxis:
-    """A column of the table with what it is called, its unit, and whether it spans powers of ten."""
+    """A column of the table with what it is called, its unit, and whether it spans powers of ten.
+
+    factor: from the unit of the table to the one that is drawn.
+    """
 
     column: str
     title: str
     unit: str
     is_log: bool = False
+    factor: float = 1.0
+
+    def of(self, table: pd.DataFrame) -> Floats:
+        """Its values as they are drawn, [n]."""
+        values: Floats = table[self.column].to_numpy(np.float64) * self.factor
+        return values
 
     @property
     def with_unit(self) -> str:
@@ -45,8 +55,8 @@ def search_front(
     for kind, (name, symbol, color, size) in looks.items():
         rows = table[table["kind"] == kind].sort_values(x.column)
         figure.add_scatter(
-            x=rows[x.column],
-            y=rows[y.column],
+            x=x.of(rows),
+            y=y.of(rows),
             mode="lines+markers" if kind == FRONT else "markers",
             name=name,
             line={"color": color, "width": 1.4, "dash": "dot"},
@@ -57,7 +67,7 @@ def search_front(
         )
     for axis, update in ((x, figure.update_xaxes), (y, figure.update_yaxes)):
         update(title_text=axis.with_unit)
-        values = table[axis.column].to_numpy(np.float64)
+        values = axis.of(table)
         if axis.is_log and (values > 0).any():
             log_axis(update, values[values > 0])
     _without_what_is_far_off(figure, table, y)
@@ -72,7 +82,7 @@ def search_front(
 
 def _without_what_is_far_off(figure: go.Figure, table: pd.DataFrame, y: FrontAxis) -> None:
     """The axis ends where what was run ends: an estimate far below would press the front flat."""
-    run = table[table["kind"] != ESTIMATED][y.column].to_numpy(np.float64)
+    run = y.of(table[table["kind"] != ESTIMATED])
     run = run[np.isfinite(run)]
     if len(run) > 1 and not y.is_log and np.ptp(run) > 0:
         room = 0.06 * float(np.ptp(run))

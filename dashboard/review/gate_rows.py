@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from compress_core.foundation.number import about
 from compress_core.reviews.evidence_tables import provenance_of, tables_of
 from dashboard.chosen_split import REPORTING
 from dashboard.review.outcome_words import outcome_text
@@ -74,4 +75,4 @@ def _asked(gates: Gates, judged: JudgedGate) -> str:
 
 def _more(judged: JudgedGate) -> str:
     needed = judged.items_to_decide
-    return "" if needed is None else _("about {n:,}").format(n=needed)
+    return "" if needed is None else _("about {n:,}").format(n=about(needed))

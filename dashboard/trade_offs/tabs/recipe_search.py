@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -15,11 +16,12 @@ from compress_core.tasks.search_recipes import SEARCH
 from dashboard import chosen_split
 from dashboard import job_panel as jobs
 from dashboard.bound_widget import beside, by_hand, refused_beside, showing
+from dashboard.figures.measures import drawing_of
 from dashboard.figures.search_front import ESTIMATED, FRONT, RUN, FrontAxis, search_front
 from dashboard.knob_form import knob_widget
 from dashboard.page_job import PageJob
 from dashboard.show import figure, is_dark, provenance, refusals, with_interval
-from dashboard.text import _
+from dashboard.text import _, literal
 from dashboard.trade_offs import estimates_checked, taken_recipe
 
 if TYPE_CHECKING:
@@ -139,7 +141,10 @@ def _axes(plan: SearchPlan) -> tuple[FrontAxis, FrontAxis]:
 
 
 def _axis(objective: Objective) -> FrontAxis:
-    return FrontAxis(objective.value, _(objective.label), _(objective.unit), not objective.is_quality)
+    drawn = drawing_of(objective.unit)
+    return FrontAxis(
+        objective.value, _(objective.label), _(drawn.unit), not objective.is_quality, drawn.factor
+    )
 
 
 def _live(plan: SearchPlan, info: Info) -> None:
@@ -156,6 +161,8 @@ def _live(plan: SearchPlan, info: Info) -> None:
 def _result(view: View, found: Search) -> None:
     drawn = search_front(_table(found), *_axes(found.plan), searched=found.searched, dark=is_dark())
     figure(drawn, "search.front", provenance(split=found.split, items=found.n, lineage=()))
+    for sentence in _did_not_count(found):
+        st.caption(sentence)
     of_solver = {each.positions for each in found.of_solver}
     st.caption(
         _(
@@ -181,6 +188,19 @@ def _result(view: View, found: Search) -> None:
     )
     with buttons:
         taken_recipe.buttons(view, front[number].recipe, "search")
+
+
+def _did_not_count(found: Search) -> Iterator[str]:
+    """Why fewer recipes stand in the figure than there were trials."""
+    if found.again:
+        yield _(
+            "{again:,} of the {trials:,} trials proposed a recipe that an earlier one had proposed already: "
+            "each counts once."
+        ).format(again=found.again, trials=len(found.looked))
+    if found.refused:
+        yield _("{count:,} recipes could not be made, the first one because: {reason}").format(
+            count=len(found.refused), reason=literal(_(found.refused[0].refused or ""))
+        )
 
 
 def _table(found: Search) -> pd.DataFrame:

@@ -118,6 +118,16 @@ def test_numbers_of_a_trained_model_say_the_training_beside_the_recipe(
     assert told["lineage"] == read_history(folder)["lineage"]
 
 
+def test_beside_the_numbers_of_a_trained_model_stands_which_items_chose_the_epoch(folder: Path) -> None:
+    asked = ("evaluate", "tabular", "--trained", str(folder))
+    assert (
+        "Validation items chose the epoch, so they tend to find it too good: --split test"
+        in run(*asked).stdout
+    )
+    assert "these test items chose nothing" in run(*asked, "--split", "test").stdout
+    assert "Validation items chose" not in run("train", "--epochs=1", *PRUNED).stdout, "there was one"
+
+
 def test_one_epoch_is_not_called_epochs() -> None:
     assert ", trained 1 epoch;" in run("train", "--epochs=1", *PRUNED).stdout
 

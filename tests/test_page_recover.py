@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -168,6 +169,10 @@ def test_a_trained_model_is_taken_over_named_on_every_page_and_left_by_undo() ->
     train_once(app)
     assert not app.exception
     assert [*outcome(app).columns[1:]] == ["original", "before training", "after training"]
+    subject = loaded_sample("tabular")
+    chose, judge = (len(subject.split(name)) for name in ("validation", "test"))
+    assert re.search(rf"The {chose} validation items chose epoch [12] of 2: they tend to find it", texts(app))
+    assert f"The {judge} test items, which chose nothing, judge it" in texts(app)
     app.button("recover.use").click().run()
     after = app.session_state[state.KEY].lineage
     assert after[:-1] == before
@@ -376,6 +381,7 @@ def test_an_own_model_says_what_it_needs_to_be_trained_and_is_trained_once_it_ha
     app.run()
     assert not app.exception
     assert len(outcome(app)) == 3
+    assert "There are no test items, which would judge it" in texts(app)
 
 
 def test_an_own_model_without_labeled_items_is_refused_in_a_sentence() -> None:

@@ -38,7 +38,7 @@ from compress_core.recipe.values import Step
 from compress_core.reviews.circumstances_now import circumstances_of
 from compress_core.reviews.decisions import decided
 from compress_core.reviews.evidence_files import evidence_zip
-from compress_core.reviews.findings import LooksTaken, Review
+from compress_core.reviews.findings import EPOCH_CHOSEN_APART, EPOCH_CHOSEN_HERE, LooksTaken, Review
 from compress_core.reviews.gate import Gates
 from compress_core.reviews.gate_file import read_gates
 from compress_core.reviews.gate_verdict import Outcome
@@ -47,6 +47,7 @@ from compress_core.reviews.late_labels import disagreement_frame, disagreements,
 from compress_core.reviews.looks_at_test import fix_gates, look_at
 from compress_core.reviews.made_again import verified
 from compress_core.reviews.model_files import files_of
+from compress_core.reviews.report_language import speak
 from compress_core.reviews.report_page import report_html
 from compress_core.reviews.seals import SEALS, sealed
 from compress_core.subject.split import Split
@@ -482,6 +483,7 @@ def test_a_report_of_a_trained_model_names_its_recipe_and_its_training(
     name, plan = name_of(lineage), as_text(lineage[-1].as_json())
     assert name.endswith(name_of(lineage[-1:]))
     assert f"recipe {name}; test split" in told.stdout
+    assert "Validation items chose the epoch" not in told.stdout, "of one epoch nothing is chosen"
     page = Path("r.html").read_text()
     assert page.count(f" {name} · ") == page.count("</section>"), "in the header, in each language"
     assert page.count(escape(plan)) == page.count("</section>"), "and in Origin, with all of its plan"
@@ -498,6 +500,17 @@ def test_a_report_of_a_trained_model_names_its_recipe_and_its_training(
     assert weights[0] == weights[1], "recipe and training of the ZIP make the same model"
     verified = run("verify", "unpacked/report.json", "--trained", "trained")
     assert verified.exit_code == 0, verified.output
+
+
+def test_a_report_says_which_items_chose_the_epoch_and_which_judge(folder: Path) -> None:
+    run("train", "tabular", *FINE, "--method", "distill", "--epochs", 2, "--out", "trained")
+    for split, sentence in (("test", EPOCH_CHOSEN_APART), ("validation", EPOCH_CHOSEN_HERE)):
+        where = ("--trained", "trained", "--split", split, "--out", f"{split}.html")
+        assert sentence in run("review", "tabular", *where).stdout
+        page = Path(f"{split}.html").read_text()
+        assert page.count(sentence) == page.count(speak("zh")(sentence)) == 1
+        assert run("verify", f"{split}.json", "--trained", "trained").exit_code == 0
+    assert "Validation items chose" not in run("review", "tabular", *FINE).stdout
 
 
 def test_verify_refuses_what_is_no_report(folder: Path) -> None:

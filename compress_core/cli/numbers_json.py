@@ -126,4 +126,19 @@ def headline(case: Case) -> str:
     )
     warnings = (*case.subject.network_warnings, *recipe_warnings(case.model))
     careful = "".join(f"\nWarning: {printable(sentence)}" for sentence in warnings)
-    return f"{case.subject.title}, {changed}; {measured_on}.{broken}{careful}\n"
+    chosen = f"\n{said}" if (said := _epoch_words(case)) else ""
+    return f"{case.subject.title}, {changed}; {measured_on}.{chosen}{broken}{careful}\n"
+
+
+def _epoch_words(case: Case) -> str:
+    """By which items a training chose among its epochs, and which judge it; empty where none chose."""
+    from compress_core.apply.lineage import Train
+    from compress_core.measure.behavior.evaluate import REPORTING
+
+    epochs = [each.epochs for each in case.model.lineage if isinstance(each, Train)]
+    if max(epochs, default=1) == 1 or not case.subject.splits:
+        return ""
+    if case.chosen.split == REPORTING:
+        return "Validation items chose the epoch; these test items chose nothing."
+    others = "--split test judges it" if REPORTING in case.subject.splits else "other items would judge it"
+    return f"Validation items chose the epoch, so they tend to find it too good: {others}."

@@ -23,6 +23,8 @@ def print_review(found: Review, *, as_json: bool) -> None:
         return
     model = found.model
     typer.echo(f"{printable(model.title)}, recipe {model.called}; {model.split} split, N = {model.n:,}")
+    if model.epoch_chosen_by is not None:
+        typer.echo(model.epoch_chosen_by)
     typer.echo(f"{found.verdict.value.upper()} ({found.gates.title or 'own gates'}): {found.because}")
     typer.echo(f"{_decision_in_words(found.decision)}\n")
     if found.judged:

@@ -10,13 +10,22 @@ from compress_core.apply.lineage import Train
 from compress_core.decide.operation_words import kind_of_operation, name_of, what_was_done
 from compress_core.foundation.frozen_json import as_plain, from_plain
 from compress_core.foundation.number import Number
+from compress_core.foundation.texts import N_
 from compress_core.foundation.workspace.json_text import as_text
+from compress_core.measure.behavior.evaluate import REPORTING
 from compress_core.reviews.alike import Alikeness
 from compress_core.reviews.gate import Gates
 from compress_core.reviews.gate_verdict import JudgedGate, Outcome, deciding, overall
 from compress_core.reviews.verdict_reason import because
 from compress_core.subject.reading_remarks import ReadingRemarks
 
+EPOCH_CHOSEN_APART = N_(
+    "Validation items chose the epoch of its training; the test items here, which judge it, chose nothing."
+)
+EPOCH_CHOSEN_HERE = N_(
+    "Validation items chose the epoch of its training, so they tend to find it too good: only items that "
+    "chose nothing judge it."
+)
 DIGITS = 12
 BECAUSE = "because"  # follows from the gates: it is written, not read
 FORMAT = 4  # of the JSON; `report_formats` reads those before
@@ -145,6 +154,13 @@ class ReviewedModel:
             return ()
         return tuple((name_of([done]), _step_words(done)) for done in self.lineage)
 
+    @property
+    def epoch_chosen_by(self) -> str | None:
+        """What a training's choice among its epochs means for numbers on these items; None without one."""
+        if not any(map(_chose_an_epoch, self.lineage)):
+            return None
+        return EPOCH_CHOSEN_APART if self.split == REPORTING else EPOCH_CHOSEN_HERE
+
 
 @dataclass(frozen=True)
 class Circumstances:
@@ -234,6 +250,10 @@ class Review:
         """The reverse of `as_json` and of `as_plain`."""
         found: Review = from_plain(cls, {name: value for name, value in said.items() if name != BECAUSE})
         return found
+
+
+def _chose_an_epoch(operation: Any) -> bool:
+    return kind_of_operation(operation) == Train.name and operation["epochs"] > 1
 
 
 def _step_words(operation: Any) -> str:

@@ -21,6 +21,7 @@ from compress_core.training.loop import Trained
 from compress_core.training.objective_of_kind import objective_of
 from compress_core.training.training_run import VALIDATION
 from dashboard import engine, page_files, state
+from dashboard.chosen_split import REPORTING
 from dashboard.figures.training_curves import StartingPoint
 from dashboard.figures.words import in_bytes
 from dashboard.lineage_name import lineage_name
@@ -53,6 +54,9 @@ def draw(view: View, training: Training, told: Sequence[Told]) -> None:
         st.warning(literal(_(training.ended)), icon=":material/flag:")
     before = progress_figures.starting_point(parent, seconds=AT_ONCE_S)
     st.table(_numbers(parent, training, before), border="horizontal", hide_index=True)
+    said = epoch_words(training)
+    if said:
+        st.caption(said)
     if before.compressed is None or before.original is None:
         st.fragment(_until_measured, run_every=engine.ASK_EVERY_S)(parent)
     _use(view, training)
@@ -66,6 +70,21 @@ def draw(view: View, training: Training, told: Sequence[Told]) -> None:
         items=len(parent.subject.split(VALIDATION)),
         kept=training.epoch,
     )
+
+
+def epoch_words(training: Training) -> str:
+    """Which items chose the epoch, and which judge the model; empty where there was only one."""
+    if len(training.history) < 2:
+        return ""
+    splits = training.model.subject.splits
+    chose = _(
+        "The {items:,} validation items chose epoch {epoch} of {epochs}: they tend to find it too good."
+    )
+    said = chose.format(items=len(splits[VALIDATION]), epoch=training.epoch, epochs=len(training.history))
+    if REPORTING not in splits:
+        return f"{said} {_('There are no test items, which would judge it: none but these came with it.')}"
+    judge = _("The {items:,} test items, which chose nothing, judge it: on Behavior and on Review.")
+    return f"{said} {judge.format(items=len(splits[REPORTING]))}"
 
 
 def _until_measured(parent: Model) -> None:

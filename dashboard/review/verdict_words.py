@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import streamlit as st
+
 from dashboard.review.outcome_words import verdict_box
 from dashboard.show import number_text
 from dashboard.text import _, literal
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 def draw(review: Review) -> None:
     """The box of the verdict."""
     verdict_box(review.verdict, _(review.because), "  \n".join([_decided_by(review), *_worst(review)]))
+    if review.model.epoch_chosen_by is not None:
+        st.caption(_(review.model.epoch_chosen_by))
 
 
 def _decided_by(review: Review) -> str:

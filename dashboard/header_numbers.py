@@ -6,7 +6,7 @@ marked as stale, then those of the first items, marked as such, then those of al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -109,16 +109,19 @@ def exact(model: Model) -> HeaderNumbers | None:
     return _of(model, numbers, len(split), len(split), Freshness.EXACT)
 
 
-def within_patience(model: Model) -> HeaderNumbers | None:
+def within_patience(model: Model, on_quick: Callable[[HeaderNumbers], None]) -> HeaderNumbers | None:
     """The numbers of all items where they take no longer than a moment, else of the first ones.
 
-    Raises Refused where the network cannot be run on them.
+    on_quick: what to do with those of the first ones as soon as they are known, where the others are waited
+    for. Raises Refused where the network cannot be run on them.
     """
     from compress_core.measure.behavior.evaluate import evaluate
 
     split = model.subject.split(SPLIT)
     if len(split) > engine.QUICK_ITEMS and not engine.evaluated_within(engine.AT_ONCE_S, model, split):
         quick = _quick(model, split)
+        if not engine.others_wait():
+            on_quick(quick)
         if not engine.evaluated_within(engine.PATIENCE_S, model, split):
             return quick
     evaluate(model, split, engine.store())

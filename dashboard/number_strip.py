@@ -107,7 +107,7 @@ class NumberStrip:
         """Draw what takes a moment to compute, and have the page drawn anew when there is more."""
         if SPLIT in self.model.subject.splits:
             try:
-                header_numbers.within_patience(self.model)
+                header_numbers.within_patience(self.model, self._draw)
             except Refused as refused:
                 self._refuse(refused)
                 return

@@ -17,7 +17,7 @@ from compress_core.deliver.packed_file import pack_bytes
 from compress_core.deliver.packed_size import is_packed, packed_size
 from compress_core.face.network_addresses import is_of_this_machine
 from compress_core.foundation.store import Store
-from dashboard import engine, header, number_strip, state
+from dashboard import engine, header, header_numbers, number_strip, state
 from dashboard.header_numbers import Freshness, HeaderNumbers
 from dashboard.linked_choices import linked_choices, take_over_choices
 from dashboard.links import encoded
@@ -156,6 +156,25 @@ def test_numbers_of_the_recipe_before_are_marked_as_stale_until_there_are_others
     assert "N = 6,000 · stale" in stale
     assert f"***{exact.split('**')[1]}***" in stale, "what stands there is the value of before, in italics"
     assert "Packed file **…**" in box_labels(app), "bytes of another recipe never stand there"
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_the_first_new_accuracy_stands_before_that_of_all_items_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, others: bool
+) -> None:
+    happened: list[object] = []
+
+    def not_within(seconds: float, *_asked: object) -> bool:
+        happened.append(seconds)
+        return False
+
+    monkeypatch.setattr(engine, "evaluated_within", not_within)
+    monkeypatch.setattr(engine, "others_wait", lambda: others)
+    monkeypatch.setattr(header_numbers, "_quick", lambda *_: "of the first items")
+    model = Model.original(loaded_sample("lenet300"))
+    assert header_numbers.within_patience(model, happened.append) == "of the first items"
+    drawn = [] if others else ["of the first items"]
+    assert happened == [engine.AT_ONCE_S, *drawn, engine.PATIENCE_S]
 
 
 def _pruned_by(view: View, share: float) -> View:

@@ -150,6 +150,35 @@ child.read_files()
 """
 
 
+FAULTS = """
+import compress_core.loading.reading_child as child
+
+def fault(declared):
+    raise {error}
+
+child.weights_in_turn = fault
+child.read_files()
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            "ImportError('no module half_installed')",
+            r"error of the program \(ImportError: no module half_inst",
+        ),
+        ("OSError(12, 'Cannot allocate memory')", "takes more than 5 seconds of processor time or 400 MiB"),
+    ],
+    ids=["a fault", "memory"],
+)
+def test_a_fault_of_the_program_is_not_told_as_a_file_that_takes_too_much(error: str, said: str) -> None:
+    reader = FileReader((sys.executable, "-c", FAULTS.format(error=error)))
+    with pytest.raises(Refused, match=said):
+        reader.weights(saved({"a.weight": torch.zeros(1)}), "x")
+    reader.close()
+
+
 @pytest.mark.skipif(not FORKS, reason="each file has a process that began for it")
 def test_what_waits_forks_for_each_file_and_outlives_the_one_that_takes_too_long() -> None:
     reader = FileReader((sys.executable, "-c", SPINS))

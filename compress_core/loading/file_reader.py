@@ -174,6 +174,13 @@ def _said(answer: bytes, file: str) -> tuple[list[str], ReadingRemarks]:
     said: dict[str, Any] = json.loads(answer) if answer else {"too_much": True}
     if "refused" in said:
         raise refusal_from_json(said["refused"])
+    if "fault" in said:
+        raise Refused(
+            "Reading the file '{file}' met an error of the program ({reason}): upload it in another format, "
+            "and report this.",
+            file=shown(file),
+            reason=shown(said["fault"]),
+        )
     if "too_much" in said:
         raise Refused(
             "Reading the file '{file}' takes more than {seconds} seconds of processor time or {memory} MiB "

@@ -8,6 +8,7 @@ it reads one file and ends. Needs no torch, so that it starts quickly and stays 
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import json
@@ -35,7 +36,7 @@ MOST_MEMORY = 400 * 2**20
 MOST_SECONDS = 5
 FORKS = sys.platform == "linux"
 _MOST_WRITTEN = 2**30
-_HEAD = 4096
+_HEAD, _MOST_TOLD = 4096, 300
 _FOLDERS = "compress_core.loading.huggingface.sent_folder"  # with pydantic, half of what a reader imports
 _READERS = ("numpy_file", "safetensors_file", "torch_file")
 
@@ -78,9 +79,13 @@ def _let_go_of_what_others_ask(answering: int) -> None:
 def _read_and_end(line: str) -> None:
     """Read the file that is asked for, answer, and end this process."""
     asked: dict[str, Any] = json.loads(line)
-    _import_what_needs_much(asked["kind"], Path(asked["file"]))
-    set_limits(MOST_MEMORY, MOST_SECONDS)
-    sys.stdout.write(json.dumps(_answer(asked)) + "\n")
+    try:
+        _import_what_needs_much(asked["kind"], Path(asked["file"]))
+        set_limits(MOST_MEMORY, MOST_SECONDS)
+        said = _answer(asked)
+    except Exception as error:  # noqa: BLE001 - nobody reads what this process prints: it is told to who asked
+        said = _told(error)
+    sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()
     os._exit(0)  # the arrays are on the disk: taking numpy apart would only keep the visitor waiting
 
@@ -118,8 +123,13 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
             return {"names": names, "remarks": remarks.as_json()}
     except Refused as refused:
         return {"refused": refusal_as_json(refused)}
-    except (MemoryError, RecursionError):
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    """What is answered where the reading ended in an error."""
+    if isinstance(error, MemoryError | RecursionError) or getattr(error, "errno", None) == errno.ENOMEM:
         return {"too_much": True}
+    return {"fault": f"{type(error).__name__}: {error}"[:_MOST_TOLD]}
 
 
 def _write_weights(content: bytes, asked: dict[str, Any], out: IO[bytes]) -> tuple[list[str], ReadingRemarks]:

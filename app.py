@@ -9,6 +9,7 @@ import streamlit as st
 
 from compress_core.foundation.errors import Refused
 from dashboard import (
+    address,
     class_entry,
     early_clicks,
     engine,
@@ -45,9 +46,9 @@ if __name__ == "__main__":
     engine.warming_up()
     state.bring_back_notice()
     try:
-        state.read_link()
+        address.read()
     except Refused as refused:
-        state.forget_link()
+        address.forget()
         state.notice(refusal(refused))  # a page without a model sends on to Start: it has to outlive that
 
     group_search.do_what_waits()
@@ -64,7 +65,7 @@ if __name__ == "__main__":
         with refusals():
             page.run()
         seen_run.mark()
-        state.write_link()
+        address.write()
         header.footer()
         remember_visitor()
         fill_in_numbers()

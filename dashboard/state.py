@@ -1,4 +1,4 @@
-"""What one visitor has set: model, recipe, selected layer; with undo, redo and a link.
+"""What one visitor has set: model, recipe, selected layer; and how it changes.
 
 It lives under one key of our own in the session, because Streamlit drops the state of widgets that
 are not on the page. Nothing here is shared between sessions.

@@ -9,13 +9,13 @@ import streamlit as st
 
 from compress_core.foundation.errors import Refused
 from dashboard import (
-    address,
     class_entry,
     early_clicks,
     engine,
     group_search,
     header,
     hearing,
+    page_address,
     page_files,
     page_style,
     seen_run,
@@ -46,9 +46,9 @@ if __name__ == "__main__":
     engine.warming_up()
     state.bring_back_notice()
     try:
-        address.read()
+        page_address.read()
     except Refused as refused:
-        address.forget()
+        page_address.forget()
         state.notice(refusal(refused))  # a page without a model sends on to Start: it has to outlive that
 
     group_search.do_what_waits()
@@ -65,7 +65,7 @@ if __name__ == "__main__":
         with refusals():
             page.run()
         seen_run.mark()
-        address.write()
+        page_address.write()
         header.footer()
         remember_visitor()
         fill_in_numbers()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import address, presenter_switch, state
+from dashboard import page_address, presenter_switch, state
 from dashboard.limits_box import choose_limits
 from dashboard.link_address import link_to, say_how_to_serve
 from dashboard.link_builder import draw_builder, language_and_seed, open_builder, show_link, shown_page
@@ -62,7 +62,7 @@ def link(view: View) -> str:
 def said_of(view: View, page: str | None = None) -> dict[str, str]:
     """What the link to a page says; what was chosen on the page that is shown belongs to that one alone."""
     chosen = written() if page in {None, shown_page()} else {}
-    return {**address.parameters(view), **chosen}
+    return {**page_address.parameters(view), **chosen}
 
 
 def _filled(said: Mapping[str, str]) -> dict[str, str]:

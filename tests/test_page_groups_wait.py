@@ -27,11 +27,11 @@ from compress_core.measure.cost import search_estimate
 from compress_core.recipe.reading import read_recipe
 from compress_core.techniques.contract.technique import Stage
 from dashboard import (
-    address,
     asked_change,
     engine,
     group_search,
     long_searches,
+    page_address,
     saved_work,
     shared_value,
     state,
@@ -583,8 +583,8 @@ def test_what_a_reload_asks_for_again_is_not_lost_where_that_run_is_overtaken(
 ) -> None:
     monkeypatch.setattr(dashboard.visitor, "_from_cookie", lambda: "a" * 32)
     app = asked()
-    as_left, to_come = _stopped_once(address._as_left)
-    monkeypatch.setattr(address, "_as_left", as_left)
+    as_left, to_come = _stopped_once(page_address._as_left)
+    monkeypatch.setattr(page_address, "_as_left", as_left)
     overtaken = reloaded(app)
     assert not to_come
     assert is_under_way(overtaken.run())
@@ -660,8 +660,8 @@ def test_a_model_that_was_there_before_is_no_new_trial_when_it_is_asked_for_agai
     monkeypatch.setattr(state, "at", lambda *_given: "tried")
     monkeypatch.setattr(state, "looking_at", lambda *_given: "looked at")
     view = View("tabular", (), "fc1")
-    assert address._as_left(view, {"lineage": [], "is_new": False}) == "looked at"
-    assert address._as_left(view, {"lineage": []}) == "tried"
+    assert page_address._as_left(view, {"lineage": [], "is_new": False}) == "looked at"
+    assert page_address._as_left(view, {"lineage": []}) == "tried"
 
 
 def test_a_line_of_the_log_is_measured_again_once_its_groups_were_found(

@@ -14,7 +14,7 @@ from compress_core.apply.lineage import with_recipe
 from compress_core.foundation.errors import Refused
 from compress_core.recipe.resolving import resolve
 from compress_core.recipe.values import Recipe, ResolvedRecipe, Rule, Step
-from dashboard import address, state
+from dashboard import page_address, state
 from dashboard.links import encoded
 from dashboard.state import KEY
 from tests.subjects import loaded_sample
@@ -263,11 +263,11 @@ def test_link_to_an_own_model_waits_for_the_upload_and_then_opens_its_recipe(
         st, "query_params", Parameters(m=state.USER_MODEL + sample.digest[:12], r=encoded(PRUNED))
     )
     with pytest.raises(Refused, match="upload the same file"):
-        address.read()
-    view = address.open_model(state.keep_user_model(sample))
+        page_address.read()
+    view = page_address.open_model(state.keep_user_model(sample))
     assert view.recipe.as_recipe().as_json()["layers"][0]["match"] == "fc1"
-    assert address.LINK not in st.session_state, "a link counts once"
-    assert address.open_model(view.model).lineage == view.lineage, "it is opened where it was left"
+    assert page_address.LINK not in st.session_state, "a link counts once"
+    assert page_address.open_model(view.model).lineage == view.lineage, "it is opened where it was left"
 
 
 class Parameters(dict[str, str]):

@@ -140,7 +140,7 @@ def test_back_and_forward_lead_through_the_edits_and_try_nothing(
     here = address(app)
     fine(app.button(key="slimscope.undo").click().run())
     before = address(app)
-    monkeypatch.setattr("dashboard.address._was_led_by_browser", lambda: True)
+    monkeypatch.setattr("dashboard.page_address._was_led_by_browser", lambda: True)
     for there, steps in ((here, (1, 0)), (before, (0, 1)), (here, (1, 0))):
         for key in set(address(app)) - set(there):
             del app.query_params[key]

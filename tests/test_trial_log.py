@@ -20,7 +20,7 @@ from compress_core.foundation.workspace.workspace import Workspace
 from compress_core.recipe.difference import changes
 from compress_core.recipe.values import ResolvedRecipe, Step
 from compress_core.subject.subject import Subject
-from dashboard import address, engine, saved_work, state, trial_log
+from dashboard import engine, page_address, saved_work, state, trial_log
 from dashboard.tune import two_trials
 from dashboard.tune.recipe_words import in_short
 from dashboard.tune.trial_words import TriedLine, csv_frame, described
@@ -208,7 +208,7 @@ def test_snapshots_from_before_the_log_become_its_lines_once_and_can_be_returned
     key = saved_work.keep_model(way, subject)
     _kept_before_the_log(subject, {"small": key, "=sum": key})
     for _ in range(2):
-        address.open_model("mlp")
+        page_address.open_model("mlp")
     small, other = sorted(trial_log.lines(subject), key=lambda line: line.name, reverse=True)
     assert (small.name, other.name, small.split) == ("small", "=sum", "")
     line = described(subject, (small,))[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import streamlit as st
 
 from compress_core.loading.cards import cards
-from dashboard import address, opened, state, trial_log
+from dashboard import opened, page_address, state, trial_log
 from dashboard.language import QUERY_KEY
 from dashboard.text import _
 from dashboard.view import View
@@ -65,7 +65,7 @@ def open_model(model: str) -> View:
         latest = max(before[model].version, now.version if now else 0)
         state.keep(replace(before[model], version=latest + 1))
     else:
-        address.open_model(model)
+        page_address.open_model(model)
     kept = {name: w for name, w in before.items() if name != model}
     if now is not None and has_work(now):
         kept[now.model] = now

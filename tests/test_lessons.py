@@ -258,11 +258,29 @@ def test_a_question_has_one_right_answer() -> None:
 
 
 def test_the_seed_decides_the_order_of_answers() -> None:
-    question = lessons()[NAMES[0]].quiz[0]
-    orders = {question.in_order(seed) for seed in range(20)}
+    lesson = lessons()[NAMES[0]]
+    orders = {lesson.answers_in_order(seed) for seed in range(20)}
     assert len(orders) > 1
-    assert question.in_order(3) == question.in_order(3)
-    assert all(set(order) == set(question.answers) for order in orders)
+    assert lesson.answers_in_order(3) == lesson.answers_in_order(3)
+    for order, question in zip(lesson.answers_in_order(3), lesson.quiz, strict=True):
+        assert sorted(order) == list(range(len(question.answers)))
+
+
+def _right_places(lesson: Lesson, seed: int | str) -> list[int]:
+    """Where the right answer of each question stands on the page."""
+    orders = lesson.answers_in_order(seed)
+    return [order.index(question.right_place) for order, question in zip(orders, lesson.quiz, strict=True)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_place_of_an_answer_does_not_tell_whether_it_is_right(name: str) -> None:
+    lesson, seeds = lessons()[name], [*range(400), "class"]
+    found = [_right_places(lesson, seed) for seed in seeds]
+    assert all(len(set(places)) > 1 for places in found), "in no lesson one place is always right"
+    for number, question in enumerate(lesson.quiz):
+        counted = [sum(places[number] == at for places in found) for at in range(len(question.answers))]
+        even = len(seeds) / len(question.answers)
+        assert all(0.6 * even < count < 1.5 * even for count in counted), counted
 
 
 @pytest.mark.parametrize(

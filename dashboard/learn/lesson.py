@@ -131,10 +131,10 @@ class QuizQuestion(Strict):
         assert [answer.is_right for answer in self.answers].count(True) == 1, "one answer is right"
         return self
 
-    def in_order(self, seed: int) -> tuple[QuizAnswer, ...]:
-        """The answers in the order of a seed: everybody with the same link sees the same."""
-        order = random.Random(f"{seed}:{self.text}")  # noqa: S311 - an order, no secret
-        return tuple(order.sample(self.answers, len(self.answers)))
+    @property
+    def right_place(self) -> int:
+        """Which of its answers is the right one, as the file has them."""
+        return next(place for place, answer in enumerate(self.answers) if answer.is_right)
 
 
 class Lesson(Strict):
@@ -172,6 +172,19 @@ class Lesson(Strict):
         assert not [name for text in asked_before for name in _fields(text)], "a class is asked them before"
         assert set(_fields(self.question)) <= FROM_CARD, "nothing is worked out before a prediction is made"
         return self
+
+    def answers_in_order(self, seed: int | str) -> tuple[tuple[int, ...], ...]:
+        """For each question the places of its answers, in the order in which a seed shows them.
+
+        Everybody with the same seed sees the same. The right ones do not all stand at the same place: where
+        they did, whoever had found one knew the others.
+        """
+        drawn = random.Random(f"{seed}:{self.title}")  # noqa: S311 - an order, no secret
+        while True:
+            orders = tuple(tuple(drawn.sample(range(n), n)) for n in (len(q.answers) for q in self.quiz))
+            shown = zip(self.quiz, orders, strict=True)
+            if len({order.index(question.right_place) for question, order in shown}) > 1:
+                return orders
 
     def texts(self) -> Iterator[str]:
         """Every text that may name numbers."""

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.bound_widget import by_hand, showing
-from dashboard.learn.classroom.open_class import class_code
+from dashboard.learn.classroom.open_class import CLASS, class_code
 from dashboard.learn.lesson_files import lessons
 from dashboard.limits_box import choose_limits
 from dashboard.link_address import link_to
@@ -42,6 +42,11 @@ def chosen_seed() -> int:
     """The seed of the open model, or of the link where none is open."""
     view = state.current()
     return SEED.chosen() if view is None else view.seed
+
+
+def seed_of_answers() -> int | str:
+    """What decides in which order answers stand: the same for a whole class, whatever model is open."""
+    return CLASS.chosen() or chosen_seed()
 
 
 def chosen_lesson() -> str:

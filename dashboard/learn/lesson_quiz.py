@@ -10,8 +10,8 @@ import streamlit as st
 from dashboard import state
 from dashboard.learn import live_part
 from dashboard.learn.classroom import class_quiz
-from dashboard.learn.lesson import Lesson, QuizQuestion
-from dashboard.learn.lesson_choice import chosen_seed
+from dashboard.learn.lesson import Lesson
+from dashboard.learn.lesson_choice import seed_of_answers
 from dashboard.learn.lesson_progress import keep_progress, progress_in
 from dashboard.linked_choices import is_presenting
 from dashboard.show import refusals
@@ -27,16 +27,16 @@ def draw(name: str, lesson: Lesson, filled: Filled) -> None:
     For a projector they stand side by side.
     """
     places = st.columns(len(lesson.quiz), gap="medium") if is_presenting() else [st.container()] * 3
-    for number, (question, place) in enumerate(zip(lesson.quiz, places, strict=True)):
+    orders = lesson.answers_in_order(seed_of_answers())
+    for number, (order, place) in enumerate(zip(orders, places, strict=True)):
         with place:
-            _ask(name, lesson, number, question, filled)
+            _ask(name, lesson, number, order, filled)
     if progress_in(name).has_ended:
         _way_on(name, lesson)
 
 
-def _ask(name: str, lesson: Lesson, number: int, question: QuizQuestion, filled: Filled) -> None:
-    order = [question.answers.index(answer) for answer in question.in_order(chosen_seed())]
-    kept = progress_in(name).answers[number]
+def _ask(name: str, lesson: Lesson, number: int, order: tuple[int, ...], filled: Filled) -> None:
+    question, kept = lesson.quiz[number], progress_in(name).answers[number]
     chosen = st.radio(
         filled(lesson, question.text),
         order,

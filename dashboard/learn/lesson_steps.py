@@ -13,7 +13,7 @@ from dashboard.learn import figure_ahead, lesson_quiz, live_part
 from dashboard.learn.classroom import class_progress, class_quiz, class_view
 from dashboard.learn.classroom.open_class import OpenClass, act, open_class
 from dashboard.learn.lesson import Lesson
-from dashboard.learn.lesson_choice import chosen_seed, is_revealed
+from dashboard.learn.lesson_choice import chosen_seed, is_revealed, seed_of_answers
 from dashboard.learn.lesson_numbers import SPLIT, begin_to_work_out, number_of, wait_until_worked_out
 from dashboard.learn.lesson_progress import (
     EXERCISE,
@@ -49,7 +49,7 @@ def _before(name: str, lesson: Lesson) -> None:
     """What a class is asked before the lesson begins."""
     words, _nothing = st.columns([1, 1.25], gap="large")
     with words:
-        class_quiz.draw_before(name, lesson, chosen_seed())
+        class_quiz.draw_before(name, lesson, seed_of_answers())
     begin_to_work_out(name, lesson)
 
 

@@ -28,14 +28,15 @@ def is_due(found: OpenClass | None, name: str) -> bool:
     return progress_in(name).predicted is None and name not in found.pupil.after
 
 
-def draw_before(name: str, lesson: Lesson, seed: int) -> None:
+def draw_before(name: str, lesson: Lesson, seed: int | str) -> None:
     """The questions without a word on what is right; what is left open stays so."""
     st.markdown(_("**Before the lesson**: what do you think? Leave open what you do not know."))
     with st.form(f"learn.{name}.before", border=True):
-        for number, question in enumerate(lesson.quiz):
+        orders = lesson.answers_in_order(seed)
+        for number, (question, order) in enumerate(zip(lesson.quiz, orders, strict=True)):
             st.radio(
                 _(question.text),
-                [question.answers.index(answer) for answer in question.in_order(seed)],
+                order,
                 index=None,
                 format_func=partial(_answer_text, question),
                 key=f"learn.{name}.before.{number}",

@@ -6,18 +6,20 @@ import json
 import re
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from streamlit.testing.v1 import AppTest, app_test
 
+import dashboard.visitor
 from dashboard import engine, state
 from dashboard.learn import lesson_steps
 from dashboard.learn.lesson import Lesson
 from dashboard.learn.lesson_files import lessons
 from dashboard.learn.lesson_numbers import number_at
-from dashboard.learn.lesson_progress import EXERCISE, KEY, QUIZ, WHY, LessonProgress
+from dashboard.learn.lesson_progress import EXERCISE, OUTCOME, PROGRESS, QUIZ, WHY
 from dashboard.learn.quantity_words import unit_of_quantity
+from dashboard.links import decoded, encoded
 from dashboard.text import _ as translated
 from dashboard.text import languages, use_language
 from tests.navigated import Navigated
@@ -75,10 +77,18 @@ def counted_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def move(app: AppTest, name: str, place: float) -> AppTest:
     """The page after the knob was let go at a place."""
-    kept = app.session_state[KEY]
-    progress: LessonProgress = kept[name]
-    app.session_state[KEY] = {**kept, name: type(progress)(**{**vars(progress), "place": place})}
+    moved = written(app, name, place=place)
+    app.session_state[f"slimscope.choice.{PROGRESS.name}"] = moved
     return assert_fine(app.run())
+
+
+def written(app: AppTest, name: str, **changes: Any) -> str:
+    """What the address of the page says of how far its visitor is, with something of a lesson changed."""
+    (said,) = [app.query_params[PROGRESS.name]] if PROGRESS.name in app.query_params else [""]
+    whose, kept = cast("list[Any]", decoded(said if isinstance(said, str) else said[0]))
+    fields = ("stage", "predicted", "median_of", "place", "answers")
+    lesson = {**dict(zip(fields, kept[name], strict=True)), **changes}
+    return encoded([whose, {**kept, name: list(lesson.values())}])
 
 
 def reaches(lesson: Lesson, place: float) -> bool:
@@ -190,6 +200,86 @@ def test_a_link_holds_lesson_seed_and_language() -> None:
 def test_what_a_link_says_wrongly_is_passed_over(said: dict[str, str]) -> None:
     app = opened(**{"name": NAMES[0], **{("name" if k == "lesson" else k): v for k, v in said.items()}})
     assert said_by_link(clicked(app, "learn.link")) == f"lesson={NAMES[0]}&lang=en"
+
+
+ME, OTHER = "a" * 32, "b" * 32
+
+
+def as_visitor(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    """Be the browser that keeps this word from here on."""
+    monkeypatch.setattr(dashboard.visitor, "_from_cookie", lambda: word)
+
+
+def loaded_anew(app: AppTest, **said: str) -> AppTest:
+    """What a browser gets that loads the page anew, at its address."""
+    address = {key: value if isinstance(value, str) else value[0] for key, value in app.query_params.items()}
+    return opened(address.pop("lesson", NAMES[0]), address.pop("lang", "en"), **{**address, **said})
+
+
+def where(app: AppTest) -> str:
+    return next(str(caption.value) for caption in app.caption if "Step" in caption.value)
+
+
+def test_a_page_that_is_loaded_anew_has_the_step_the_prediction_and_the_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    as_visitor(monkeypatch, ME)
+    name, other = NAMES[:2]
+    app = predict(opened(name), name, 50.0)
+    clicked(app, f"learn.{name}.to.{WHY}")
+    assert where(loaded_anew(app)) == where(app)
+    for stage in (EXERCISE, QUIZ):
+        clicked(app, f"learn.{name}.to.{stage}")
+    app.radio(key=f"learn.{name}.quiz.1").set_value(1).run()
+    predict(assert_fine(app.selectbox(key="learn.lesson").set_value(other).run()), other, 90.0)
+    app.selectbox(key="learn.lesson").set_value(name).run()
+    again = loaded_anew(app)
+    assert where(again) == where(app)
+    answers = [again.radio(key=f"learn.{name}.quiz.{number}").value for number in range(3)]
+    assert answers == [None, 1, None]
+    assert_fine(again.selectbox(key="learn.lesson").set_value(other).run())
+    assert any("You said 90.00 %" in text.value for text in again.markdown)
+
+
+def test_whoever_is_sent_the_address_begins_with_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_visitor(monkeypatch, ME)
+    name = NAMES[0]
+    app = predict(opened(name), name, 50.0)
+    as_visitor(monkeypatch, OTHER)
+    begun = loaded_anew(app)
+    assert begun.number_input(key=f"learn.{name}.predicted").value is None
+    assert not any("You said" in text.value for text in begun.markdown)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stage": QUIZ + 1},
+        {"predicted": 1e9},
+        {"predicted": float("nan")},
+        {"place": 0.123},
+        {"answers": [7, None, None]},
+        {"answers": []},
+        {"median_of": "many"},
+    ],
+)
+def test_what_no_visitor_can_have_come_to_is_passed_over(
+    changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_visitor(monkeypatch, ME)
+    name = NAMES[0]
+    app = predict(opened(name), name, 50.0)
+    fine = loaded_anew(app, done=written(app, name, stage=OUTCOME))
+    assert any("You said 50.00 %" in text.value for text in fine.markdown)
+    begun = loaded_anew(app, done=written(app, name, **changes))
+    assert begun.number_input(key=f"learn.{name}.predicted").value is None
+
+
+def test_a_lesson_may_be_begun_anew() -> None:
+    name = NAMES[0]
+    app = predict(opened(name), name, 50.0)
+    clicked(app, f"learn.{name}.anew")
+    assert app.number_input(key=f"learn.{name}.predicted").value is None
 
 
 def test_a_lesson_leads_to_tune_with_its_model_and_recipe() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import state
+from dashboard.bound_widget import by_hand, showing
 from dashboard.learn import live_part
 from dashboard.learn.classroom import class_quiz
 from dashboard.learn.lesson import Lesson
@@ -36,17 +37,15 @@ def draw(name: str, lesson: Lesson, filled: Filled) -> None:
 
 
 def _ask(name: str, lesson: Lesson, number: int, order: tuple[int, ...], filled: Filled) -> None:
-    question, kept = lesson.quiz[number], progress_in(name).answers[number]
+    question, key = lesson.quiz[number], f"learn.{name}.quiz.{number}"
     chosen = st.radio(
         filled(lesson, question.text),
         order,
-        index=None if kept is None else order.index(kept),
+        index=None,
         format_func=lambda place: filled(lesson, question.answers[place].text),
-        key=f"learn.{name}.quiz.{number}",
+        key=showing(key, progress_in(name).answers[number]),
+        on_change=by_hand(key, _answer, name, number, key),
     )
-    if chosen != kept:
-        keep_progress(name, progress_in(name).answered(number, chosen))
-        class_quiz.note_after(name, number, chosen)
     if chosen is not None:
         answer = question.answers[chosen]
         said = filled(lesson, answer.feedback)
@@ -54,6 +53,12 @@ def _ask(name: str, lesson: Lesson, number: int, order: tuple[int, ...], filled:
             st.success(said, icon=":material/check:")
         else:
             st.warning(said, icon=":material/replay:")
+
+
+def _answer(name: str, number: int, key: str) -> None:
+    chosen: int | None = st.session_state[key]
+    keep_progress(name, progress_in(name).answered(number, chosen))
+    class_quiz.note_after(name, number, chosen)
 
 
 def _way_on(name: str, lesson: Lesson) -> None:

@@ -18,9 +18,11 @@ from dashboard.learn.lesson_numbers import SPLIT, begin_to_work_out, number_of, 
 from dashboard.learn.lesson_progress import (
     EXERCISE,
     OUTCOME,
+    PROGRESS,
     QUESTION,
     QUIZ,
     WHY,
+    LessonProgress,
     keep_progress,
     progress_in,
 )
@@ -34,6 +36,7 @@ LIMITED: Mapping[int, str] = MappingProxyType({WHY: "why", EXERCISE: "exercise",
 
 def draw(name: str, lesson: Lesson) -> None:
     """Left the step with its text, right the live part once a prediction was made and may be compared."""
+    PROGRESS.keep()  # in the address of a teacher too, who looks at no progress before the outcome is open
     found = open_class()
     if found is not None:
         class_progress.take_over(found, name, lesson)
@@ -241,6 +244,16 @@ def _around(name: str, stage: int) -> None:
             )
         if stage > OUTCOME:
             st.button(_("Back"), key=f"learn.{name}.back.{stage}", on_click=_go, args=(name, earlier[-1]))
+        if open_class() is None and not is_revealed():  # a class keeps what was predicted in it
+            st.button(
+                _("Begin anew"),
+                icon=":material/replay:",
+                type="tertiary",
+                key=f"learn.{name}.anew",
+                help=_("Your prediction and your answers in this lesson are forgotten."),
+                on_click=keep_progress,
+                args=(name, LessonProgress()),
+            )
 
 
 def _go(name: str, stage: int) -> None:

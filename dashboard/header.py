@@ -69,8 +69,9 @@ def draw() -> Callable[[], None]:
     with _line():  # all at once: the browser takes what stands beside the name of a recipe for numbers of it
         _name(model.subject)
         _recipe(view, model)
-        fill = number_strip.draw(model, file_bytes, known)
-        _jobs()
+        with _numbers():
+            fill = number_strip.draw(model, file_bytes, known)
+            _jobs()
         link = _history(view)
     with st.container():  # a place of its own, so that nothing below it is drawn anew
         _problems(model.subject)
@@ -90,6 +91,11 @@ def _line() -> DeltaGenerator:
     )
 
 
+def _numbers() -> DeltaGenerator:
+    """What a phone shows in a line of its own: the other boxes stand in a second one."""
+    return st.container(key="slimscope_numbers", horizontal=True, wrap=False, width="content", gap="small")
+
+
 def _jobs() -> None:
     """In a place of its own, so that what stands behind it keeps its place where a job begins or ends."""
     with st.container(width="content"):
@@ -102,8 +108,9 @@ def _without_numbers(view: View) -> Callable[[], None]:
         _name(state.subject(view))
         with box("recipe").popover(label(_("Recipe"), lineage_name(view.lineage))):
             _history_of(view)
-        number_strip.leave_empty()
-        _jobs()
+        with _numbers():
+            number_strip.leave_empty()
+            _jobs()
         link = _history(view)
     _notice()
     group_search.draw_waiting()

@@ -20,7 +20,7 @@ HEADER = ".st-key-slimscope_header"
 RECIPE = ".st-key-slimscope_recipe strong"
 FOOT = ".st-key-slimscope-language-choice"
 MOST_PRESSES = 5
-HIGHEST, MENU = 64, 56
+HIGHEST, HIGHEST_OF_TWO_LINES, MENU = 64, 116, 56
 AT_LEAST_18_PX = re.compile(r"^(1[89]|[2-9]\d)(\.\d+)?px$")
 # Charts and tables of our own have their height a moment after they are there, and a page that is drawn anew
 # is shorter for a moment: both are asked at once, until both hold.
@@ -188,7 +188,7 @@ WIDTHS = "() => (page => [page.scrollWidth, page.clientWidth])(document.querySel
 ACCURACY = ".st-key-slimscope_accuracy strong"
 
 
-def test_on_a_phone_the_header_is_one_line_that_hides_nothing_the_menu_closes_and_no_toolbar_covers_a_title(
+def test_on_a_phone_the_header_is_two_lines_that_hide_nothing_the_menu_closes_and_no_toolbar_covers_a_title(
     address: str, phone: Page
 ) -> None:
     phone.goto(f"{address}/tune?m=lenet300")
@@ -199,15 +199,41 @@ def test_on_a_phone_the_header_is_one_line_that_hides_nothing_the_menu_closes_an
     _at_rest(phone)
     expect(phone.locator(ACCURACY)).to_contain_text("points [")
     assert phone.locator(ACCURACY).evaluate("it => it.scrollWidth <= it.clientWidth"), "cut off"
-    assert _box(phone.locator(HEADER))["height"] <= HIGHEST
-    for name in ("plain", "accuracy"):
-        expect(phone.locator(f".st-key-slimscope_{name} button").first).to_be_in_viewport(ratio=1)
+    assert _box(phone.locator(HEADER))["height"] <= HIGHEST_OF_TWO_LINES
+    for name in ("_plain", "_accuracy", "_model", "_recipe", "-undo", "-redo", "_share"):
+        expect(phone.locator(f"{HEADER} .st-key-slimscope{name} button:visible").first).to_be_in_viewport(
+            ratio=1
+        )
+    undo = phone.locator(f"{HEADER} .st-key-slimscope-undo button:visible").first
+    expect(undo).to_be_enabled()
+    undo.tap()
+    expect(phone.locator(RECIPE).first).to_have_text("unchanged")
     phone.get_by_test_id("stExpandSidebarButton").tap()
     phone.get_by_test_id("stSidebarNavLink").filter(has_text="Weights").tap()
     expect(phone.get_by_role("heading", name="What is left in there?")).to_be_visible()
     expect(phone.get_by_test_id("stSidebarNavLink").first).not_to_be_in_viewport()
     expect(phone.locator(".js-plotly-plot").first).to_be_visible()
     expect(phone.locator(".modebar").first).to_be_hidden()
+
+
+TABLET = (820, 1180)
+LEFT_OF_ITS_EDGE = """found => {
+    const line = found.closest(".st-key-slimscope_header").getBoundingClientRect();
+    const box = found.getBoundingClientRect();
+    return box.left >= line.left && box.right <= line.right && box.width > 0;
+}"""
+
+
+def test_on_a_tablet_undo_stays_in_sight_and_no_toolbar_covers_a_title(address: str, phone_tab: Page) -> None:
+    with as_new(phone_tab, *TABLET) as tablet, without_faults(tablet):
+        tablet.goto(f"{address}/weights?m=lenet300")
+        _at_rest(tablet)
+        for name in ("-undo", "-redo", "_share"):
+            found = tablet.locator(f"{HEADER} .st-key-slimscope{name} button:visible").first
+            assert found.evaluate(LEFT_OF_ITS_EDGE)
+        assert tablet.evaluate("() => matchMedia('(hover: none)').matches")
+        expect(tablet.locator(".js-plotly-plot").first).to_be_visible()
+        expect(tablet.locator(".modebar").first).to_be_hidden()
 
 
 TABS_CUT_OFF = """() => [...document.querySelectorAll('.stMain [role=tablist]')].flatMap(row => {

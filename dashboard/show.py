@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dashboard.figures.drawn import Drawn
 
 DARK = "dark"
+SMALLEST_P = 0.0001
 _NEEDLESS = ("lasso2d", "select2d", "zoomIn2d", "zoomOut2d", "autoScale2d")  # the wheel zooms as well
 
 
@@ -194,9 +195,17 @@ _VALUES: Mapping[str, Callable[[float, str], str]] = MappingProxyType(
         "value": lambda value, _unit: f"{value + 0.0:.4g}",
         "value change": lambda value, _unit: f"{value + 0.0:+.4g}",
         "cosine": lambda value, _unit: fixed(value, 4),
+        "rank correlation": lambda value, _unit: fixed(value, 4),
+        "similarity": lambda value, _unit: fixed(value, 3),
+        "p": lambda value, _unit: p_text(value),
         "uJ": lambda value, _unit: f"{short(value)} µJ",
     }
 )
+
+
+def p_text(value: float) -> str:
+    """The p of a test: no unit stands behind it, and what is close to zero is not written as zero."""
+    return f"p < {SMALLEST_P}" if value < SMALLEST_P else f"p = {value:.3g}"
 
 
 _BOUNDS: Mapping[str, Callable[[float], str]] = MappingProxyType(

@@ -11,8 +11,9 @@ from compress_core.face.number_frame import number_frame
 from compress_core.foundation.number import Number, about
 from compress_core.foundation.plain_json import number_as_json, number_from_json
 from compress_core.foundation.texts import Phrase
-from dashboard.figures.words import percent, short, signed, whole
-from dashboard.show import interval_text, number_text, said_of
+from compress_core.reviews.limit_range import amount
+from dashboard.figures.words import counted_models, percent, short, signed, whole
+from dashboard.show import interval_text, number_text, said_of, with_interval
 
 FEW = Number(
     0.25, "nat", "measured", n=20, no_interval=Phrase("An interval needs N >= {least:,}.", least=500)
@@ -38,6 +39,38 @@ def test_beside_a_number_stands_its_interval_or_why_there_is_none() -> None:
 def test_the_ends_of_an_interval_are_as_fine_as_the_number(number: Number, shown: str) -> None:
     """A divergence of 9e-6 stood between 0.00 and 0.00."""
     assert interval_text(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (Number(0.5, "share", "measured", 0.25, 0.75), "50.00 % [25.00, 75.00]"),
+        (Number(0.064, "p", "measured"), "p = 0.064"),
+        (Number(3e-9, "p", "measured"), "p < 0.0001"),
+        (Number(0.98765, "rank correlation", "measured"), "0.9877"),
+        (Number(0.98765, "similarity", "measured"), "0.988"),
+    ],
+)
+def test_a_unit_is_said_once_and_what_has_none_gets_none(number: Number, shown: str) -> None:
+    """A p stood as 0.064 p, and per cent behind the value and behind its interval."""
+    assert with_interval(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        ("14", "item", "14 items"),
+        ("1", "item", "1 item"),
+        ("1,024", "byte", "1,024 bytes"),
+        ("0.064", "p", "p = 0.064"),
+    ],
+)
+def test_a_report_writes_units_as_words(value: str, unit: str, said: str) -> None:
+    assert str(amount(value, unit)) == said
+
+
+def test_one_model_is_no_models() -> None:
+    assert [counted_models(count) for count in (1, 2, 1_200)] == ["1 model", "2 models", "1,200 models"]
 
 
 @pytest.mark.parametrize("value", [-1e-9, -0.0, -0.004])

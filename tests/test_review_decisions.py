@@ -145,10 +145,12 @@ def test_a_file_of_gates_in_another_coding_is_refused_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("measure", "limit", "words"),
     [
-        ("plain_file_bytes", 1_000_000, "Plain file at most 1,000,000 byte"),
-        ("plain_file_bytes", 12_345_678, "Plain file at most 12,345,678 byte"),
+        ("plain_file_bytes", 1_000_000, "Plain file at most 1,000,000 bytes"),
+        ("plain_file_bytes", 12_345_678, "Plain file at most 12,345,678 bytes"),
         ("accuracy_change", -0.3, "Accuracy change at least -0.3 points"),
         ("churn", 0.02, "Churn at most 2 %"),
+        ("right_to_wrong", 14, "Right to wrong at most 14 items"),
+        ("right_to_wrong", 1, "Right to wrong at most 1 item"),
     ],
 )
 def test_a_limit_is_said_as_it_was_written(measure: str, limit: float, words: str) -> None:

@@ -45,7 +45,7 @@ class BudgetPlan(Strict):
         int, Field(ge=0, le=1000, description="How many mutations of the answer are measured.")
     ] = 40
     items: Annotated[
-        int, Field(ge=2, description="On how many validation items each of them is."), Unit("item")
+        int, Field(ge=2, description="On how many validation items each of them is."), Unit("items")
     ] = 1000
 
 

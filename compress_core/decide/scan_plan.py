@@ -25,7 +25,7 @@ class ScanPlan(Strict):
         Field(
             ge=2, description="On how many items, the first of the split, each point is measured at first."
         ),
-        Unit("item"),
+        Unit("items"),
     ] = 500
     seconds: Annotated[
         float | None,

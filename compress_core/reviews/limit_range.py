@@ -56,13 +56,17 @@ _RANGES: Mapping[str, LimitRange] = MappingProxyType(
 _AMOUNTS: Mapping[str, str] = MappingProxyType(
     {
         "share": N_("{value} %"),
-        "byte": N_("{value} byte"),
-        "item": N_("{value} item"),
+        "byte": N_("{value} bytes"),
+        "item": N_("{value} items"),
         "ms": N_("{value} ms"),
         "nat": N_("{value} nat"),
         "points": N_("{value} points"),
         "cosine": N_("{value}"),
+        "p": N_("p = {value}"),
     }
+)
+_AMOUNTS_OF_ONE: Mapping[str, str] = MappingProxyType(
+    {"byte": N_("{value} byte"), "item": N_("{value} item"), "points": N_("{value} point")}
 )
 
 
@@ -73,7 +77,8 @@ def limit_range(unit: str) -> LimitRange:
 
 def amount(value: str, unit: str) -> Phrase:
     """A value with its unit, as a text that can be translated; of a share the value is in per cent."""
-    known = _AMOUNTS.get(unit)
+    known = _AMOUNTS_OF_ONE.get(unit) if value == "1" else None
+    known = known or _AMOUNTS.get(unit)
     return (
         Phrase("{value} {unit}", value=value, unit=Phrase(unit))
         if known is None

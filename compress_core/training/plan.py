@@ -27,7 +27,7 @@ class TrainingKnobs(Strict):
         int, Field(ge=1, le=1000, description="How often every training item is seen."), Unit("epoch")
     ] = 5
     batch_size: Annotated[
-        int, Field(ge=1, le=4096, description="How many items a step learns from."), Unit("item")
+        int, Field(ge=1, le=4096, description="How many items a step learns from."), Unit("items")
     ] = 128
     learning_rate: Annotated[
         float,

@@ -24,7 +24,7 @@ from dashboard.figures.words import in_bytes
 from dashboard.lineage_name import lineage_in_file_name
 from dashboard.page_job import PageJob
 from dashboard.refused_here import notice_beside
-from dashboard.show import interval_text, number_text
+from dashboard.show import number_text, with_interval
 from dashboard.text import _, literal
 from dashboard.view import View
 
@@ -172,22 +172,19 @@ def parity_text(made: ExportedFiles) -> str:
     if difference.value is None:
         return _("Parity with torch is not measured: {reason}").format(reason=_(difference.reason or ""))
     said = _(
-        "Run on {items:,} validation items: same class as torch on {same} {same_interval}, "
+        "Run on {items:,} validation items: same class as torch on {same}, "
         "largest difference of any output {difference}."
     ).format(
         items=difference.n,
-        same=number_text(numbers["same_class"]),
-        same_interval=interval_text(numbers["same_class"]),
+        same=with_interval(numbers["same_class"]),
         difference=f"{difference.value:.2g}",
     )
     if numbers["accuracy"].value is None:
         return said
-    accuracy = _("Accuracy with this file {accuracy} {interval}, {change} {change_interval} to the original.")
+    accuracy = _("Accuracy with this file {accuracy}, {change} to the original.")
     return f"{said} " + accuracy.format(
-        accuracy=number_text(numbers["accuracy"]),
-        interval=interval_text(numbers["accuracy"]),
-        change=number_text(numbers["accuracy_change"]),
-        change_interval=interval_text(numbers["accuracy_change"]),
+        accuracy=with_interval(numbers["accuracy"]),
+        change=with_interval(numbers["accuracy_change"]),
     )
 
 

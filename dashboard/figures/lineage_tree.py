@@ -15,7 +15,7 @@ from dashboard.figures.click_targets import compact
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.measures import Measure
 from dashboard.figures.palette import Ink
-from dashboard.figures.words import hover, safe, shortened
+from dashboard.figures.words import counted_models, hover, safe, shortened
 from dashboard.text import _
 
 ROW_PX, LEAST_PX, FRAME_PX = 24, 150, 110
@@ -170,8 +170,8 @@ def _hovers(models: pd.DataFrame, measure: Measure, said: Iterable[str]) -> Iter
 
 def _title(nodes: Sequence[TreeNode]) -> str:
     depth = max((node.depth for node in nodes), default=0)
-    return _("{models:,} models; operations on the longest way from the one as loaded: {depth}").format(
-        models=len(nodes), depth=depth
+    return _("{models}; operations on the longest way from the one as loaded: {depth}").format(
+        models=counted_models(len(nodes)), depth=depth
     )
 
 
@@ -179,7 +179,9 @@ def _alternative(models: pd.DataFrame, nodes: Sequence[TreeNode]) -> str:
     made = [node for node in nodes if node.parent is not None]
     labels = [str(label) for label in models["label"]]
     told = [f"{shortened(labels[node.row])} ← {shortened(labels[node.parent or 0])}" for node in made[:5]]
-    return _("A tree of {models:,} models: {edges}.").format(models=len(nodes), edges=", ".join(told) or "–")
+    return _("A tree of {models}: {edges}.").format(
+        models=counted_models(len(nodes)), edges=", ".join(told) or "–"
+    )
 
 
 def _table(models: pd.DataFrame, nodes: Sequence[TreeNode], measure: Measure) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.measures import Measure, values_of
 from dashboard.figures.palette import Ink
-from dashboard.figures.words import safe
+from dashboard.figures.words import counted_models, safe
 from dashboard.text import _
 
 HEIGHT, HALF_BRUSH = 400, 0.06
@@ -167,9 +167,9 @@ def _add_axis(figure: go.Figure, axes: Axes, place: int, brushes: Sequence[Brush
 
 def _title(inside: Bools, brushes: Sequence[Brush]) -> str:
     if not brushes:
-        return _("{models:,} models, every measure at once").format(models=len(inside))
-    return _("{within:,} of {models:,} models lie within what is brushed").format(
-        within=int(inside.sum()), models=len(inside)
+        return _("{models}, every measure at once").format(models=counted_models(len(inside)))
+    return _("Within what is brushed: {within:,} of {models}").format(
+        within=int(inside.sum()), models=counted_models(len(inside))
     )
 
 
@@ -182,8 +182,8 @@ def _alternative(axes: Axes, inside: Bools) -> str:
         )
         for place, measure in enumerate(axes.measures)
     )
-    return _("A line for each of {models:,} models, {within:,} within the brushes: {measures}.").format(
-        models=len(inside), within=int(inside.sum()), measures=told
+    return _("A line for each of {models}, {within:,} within the brushes: {measures}.").format(
+        models=counted_models(len(inside)), within=int(inside.sum()), measures=told
     )
 
 

@@ -15,7 +15,7 @@ from dashboard.figures.drawn import Drawn
 from dashboard.figures.log_axis import log_axis
 from dashboard.figures.measures import Measure, error_bars, values_of
 from dashboard.figures.palette import Ink
-from dashboard.figures.words import hover, safe, shortened
+from dashboard.figures.words import counted_models, hover, safe, shortened
 from dashboard.text import _
 
 HEIGHT = 430
@@ -188,6 +188,8 @@ def _axis(update: object, measure: Measure, values: Floats) -> None:
 def _title(known: int, front: int) -> str:
     if not known:
         return _("No model has both numbers yet")
+    if known == 1:
+        return _("One model has both numbers so far")
     return _("{front:,} of {known:,} models are beaten by no other in both").format(front=front, known=known)
 
 
@@ -205,8 +207,12 @@ def _alternative(models: pd.DataFrame, at: Floats, known: Bools, front: Bools, x
         f"{shortened(str(models['label'].iloc[row]))} ({x.said(at[row, 0])}, {y.said(at[row, 1])})"
         for row in np.flatnonzero(front)[:5]
     ]
-    return _("{x} against {y} of {known:,} models; on the front {front:,}: {models}.").format(
-        x=_(x.title), y=_(y.title), known=int(known.sum()), front=int(front.sum()), models=", ".join(told)
+    return _("{x} against {y} of {known}; on the front {front:,}: {models}.").format(
+        x=_(x.title),
+        y=_(y.title),
+        known=counted_models(int(known.sum())),
+        front=int(front.sum()),
+        models=", ".join(told),
     )
 
 

@@ -64,6 +64,11 @@ def short(value: float) -> str:
     return f"{value + 0.0:.3g}"
 
 
+def counted_models(count: int) -> str:
+    """So many models, in words."""
+    return _("1 model") if count == 1 else _("{count} models").format(count=whole(count))
+
+
 def in_bytes(count: float) -> str:
     """A number of bytes in the unit that suits it (1 KiB = 1,024 bytes)."""
     for unit, size in (("MiB", 1024**2), ("KiB", 1024)):

@@ -44,7 +44,7 @@ def draw(places: Sequence[PlaceOptions], options: Sequence[Option], items: int, 
             }
         ),
         caption=caption,
-        column_config={_("Bytes"): st.column_config.NumberColumn(format="localized")},
+        column_config={_("Size (bytes)"): st.column_config.NumberColumn(format="localized")},
         height=height_of(len(pairs), _TALLEST),
     )
 
@@ -74,7 +74,7 @@ def _row(place: PlaceOptions, option: Option) -> dict[str, Any]:
     return {
         _("Layer"): printable(place.place),
         _("What is done"): "; ".join(step_words(step) for step in option.steps) or _("as it is"),
-        _("Bytes"): round(option.cost.packed_bytes),
+        _("Size (bytes)"): round(option.cost.packed_bytes),
         _("KL (nat)"): f"{option.kl:.2g}",
         _("Price (nat/KiB)"): "–" if price is None else f"{price * 1024:.2g}",
     }

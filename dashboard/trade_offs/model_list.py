@@ -13,6 +13,7 @@ import streamlit as st
 from compress_core.foundation.csv_table import as_csv
 from dashboard.done_words import done_in_words
 from dashboard.figures.measures import Measure
+from dashboard.figures.words import counted_models
 from dashboard.number_table import height_of, width_of
 from dashboard.text import _
 from dashboard.trade_offs import picked_models
@@ -33,8 +34,8 @@ def draw(models: pd.DataFrame, offered: Sequence[Measure], up: Measure, here: st
     name = best.selectbox(_("by"), list(by_name), format_func=lambda name: by_name[name].axis, key=_BEST)
     found = best_of(models, by_name[name], most)
     words.caption(
-        _("{shown:,} of {all:,} models. Click a cell to pick its model, or to let it go.").format(
-            shown=len(found), all=len(models)
+        _("{shown:,} of {all}. Click a cell to pick its model, or to let it go.").format(
+            shown=len(found), all=counted_models(len(models))
         )
     )
     draw_table(found, offered, here, _KEY)

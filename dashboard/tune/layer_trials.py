@@ -179,6 +179,6 @@ def _columns() -> dict[str, Any]:
         "weight": number(
             _("Weight error (%)"), format="%.4f", help=_("Squared change of the weights over their size.")
         ),
-        "before": number(_("Bytes before"), format="localized"),
-        "bytes": number(_("Bytes"), format="localized"),
+        "before": number(_("Size before (bytes)"), format="localized"),
+        "bytes": number(_("Size (bytes)"), format="localized"),
     }

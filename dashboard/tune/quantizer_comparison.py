@@ -106,7 +106,7 @@ def _table(base: Subject, layer: str, bits: int, made: list[QuantizerRow]) -> No
             "quantizer": [label(row.technique) for row in made],
             "output": pd.array([None if e is None else 100 * e for e in errors], dtype="Float64"),
             "error": [100 * (row.error or 0) for row in made],
-            "bytes": [row.bytes for row in made],
+            "kibibytes": [None if row.bytes is None else row.bytes / 1024 for row in made],
             "ratio": [whole / (row.bytes or 1) for row in made],
             "levels": [0 if row.levels is None else len(row.levels) for row in made],
         }
@@ -129,7 +129,7 @@ def _table(base: Subject, layer: str, bits: int, made: list[QuantizerRow]) -> No
                 format="%.3f",
                 help=_("Squared change of the weights over their size."),
             ),
-            "bytes": number(_("Bytes"), format="localized", help=_("With tables, scales and the mask.")),
+            "kibibytes": number(_("Size (KiB)"), format="%.2f", help=_("With tables, scales and the mask.")),
             "ratio": number(_("Smaller"), format="%.1fx"),
             "levels": number(_("Levels")),
         },

@@ -10,7 +10,7 @@ import streamlit as st
 from compress_core.reviews.evidence_tables import provenance_of
 from compress_core.reviews.report_words import WORDS
 from dashboard.figures.attribution_shift import KINDS, ROLES, attribution_shift
-from dashboard.show import figure, is_dark, number_text, said_of
+from dashboard.show import figure, is_dark, number_text, said_of, with_interval
 from dashboard.text import _, label, literal
 
 if TYPE_CHECKING:
@@ -50,4 +50,7 @@ def _numbers_of(found: Alikeness) -> dict[str, Number]:
 
 
 def _said(number: Number) -> str:
-    return literal(f"{number_text(number)} {said_of(number)}".strip())
+    """The unit once; why there is no interval, where there is none."""
+    has_interval = number.low is not None and number.high is not None
+    said = with_interval(number) if has_interval else f"{number_text(number)} {said_of(number)}"
+    return literal(said.strip())

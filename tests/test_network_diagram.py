@@ -188,3 +188,10 @@ def test_what_was_done_is_said_by_marks_too_and_in_words() -> None:
 
 def test_every_treatment_has_a_color_of_its_own() -> None:
     assert len(set(COLORS.values())) == len(COLORS) == len(Treatment) + 1
+
+
+def test_the_names_of_a_row_stand_on_one_line_however_high_its_boxes_are() -> None:
+    texts = network_diagram(CHAIN, "b").figure.layout.annotations
+    foot = {text.text.removeprefix("<b>")[0]: text.y for text in texts if text.yanchor == "top"}
+    assert foot["a"] == foot["b"] == foot["d"], "b is four times as high as d"
+    assert foot["c"] < foot["a"], "in the row below"

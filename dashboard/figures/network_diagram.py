@@ -230,10 +230,13 @@ def _draw_names(figure: go.Figure, places: Sequence[_Place], selected: str, colo
     chosen = [place for place in places if place.box.name == selected]
     _draw_shapes(figure, [p.outline(max(p.height, p.filled), 0.05) for p in chosen], colors.loss, 3)
     many = max((place.x for place in places), default=0) >= MOST_NAMED_COLUMNS
+    feet = _feet(places)
     # All at once: Plotly checks every annotation anew with each one that is added.
     figure.update_layout(
         annotations=[
-            text for place in places for text in _texts(place, place in chosen, not many, colors.text)
+            text
+            for place in places
+            for text in _texts(place, feet[place.y], place in chosen, not many, colors.text)
         ]
     )
     first = [place for place in places if place.y == 0] if many else []
@@ -247,12 +250,20 @@ def _draw_names(figure: go.Figure, places: Sequence[_Place], selected: str, colo
     )
 
 
-def _texts(place: _Place, is_chosen: bool, is_named: bool, color: str) -> Iterator[dict[str, object]]:
-    """The mark above a box, where it has one; below it its name, bold where it is chosen."""
-    foot = place.y - place.height / 2
+def _feet(places: Sequence[_Place]) -> dict[float, float]:
+    """Where the names of each row begin: below its highest box, all on one line."""
+    rows = {place.y for place in places}
+    return {row: row - max(place.height for place in places if place.y == row) / 2 for row in rows}
+
+
+def _texts(
+    place: _Place, foot: float, is_chosen: bool, is_named: bool, color: str
+) -> Iterator[dict[str, object]]:
+    """The mark above a box, where it has one; at the foot of its row its name, bold where it is chosen."""
     if place.box.mark:
         mark = f"<b>{place.box.mark}</b>"
-        yield _text(place.x, foot + max(place.height, place.filled), mark, color, "bottom")
+        top = place.y - place.height / 2 + max(place.height, place.filled)
+        yield _text(place.x, top, mark, color, "bottom")
     if is_named or is_chosen:
         name = "<br>".join(_lines(place.box.name))
         yield _text(place.x, foot, f"<b>{name}</b>" if is_chosen else name, color, "top")

@@ -61,7 +61,7 @@ if __name__ == "__main__":
     one_entry_a_page()
     ask_again_after_a_restart()
     with PAGE_RUNS.running():
-        fill_in_numbers = header.draw()
+        fill_in_numbers = header.draw(is_of_model=page_files.is_of_model(page.url_path))
         with refusals():
             page.run()
         seen_run.mark()

@@ -50,8 +50,12 @@ def footer() -> None:
         st.rerun()
 
 
-def draw() -> Callable[[], None]:
-    """Draw the header; what it returns fills in slow numbers once the page itself stands."""
+def draw(*, is_of_model: bool = True) -> Callable[[], None]:
+    """Draw the header; what it returns fills in slow numbers once the page itself stands.
+
+    is_of_model: whether the page below it shows the open model. Where it does not, as a lesson, what is wrong
+    with that model is not said above it.
+    """
     view = state.current()
     if view is None:
         return lambda: None
@@ -60,8 +64,9 @@ def draw() -> Callable[[], None]:
     except GroupsNotFoundError:
         return _without_numbers(view)
     except Refused as refused:
-        st.warning(literal(refusal(refused)), icon=":material/block:")
-        _way_out(view)
+        if is_of_model:
+            st.warning(literal(refusal(refused)), icon=":material/block:")
+            _way_out(view)
         _notice()
         group_search.draw_waiting()
         return lambda: None
@@ -74,7 +79,8 @@ def draw() -> Callable[[], None]:
             _jobs()
         link = _history(view)
     with st.container():  # a place of its own, so that nothing below it is drawn anew
-        _problems(model.subject)
+        if is_of_model:
+            _problems(model.subject)
         _notice()
         group_search.draw_waiting()
     return lambda: _when_the_page_stands(view, link, fill)

@@ -1,8 +1,8 @@
 """The pages, one file each beside app.py: a new file is found without being listed anywhere.
 
 Three constants in each say what it is called, its icon and its place; a page that can be drawn before the
-slow libraries are there says WAITS = False. Streamlit runs a page when it is
-shown, so they are read from its text, and nothing of it is run to find it.
+slow libraries are there says WAITS = False, and one that shows nothing of the open model OF_MODEL = False.
+Streamlit runs a page when it is shown, so they are read from its text, and nothing of it is run to find it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class PageFile:
     icon: str
     order: int
     waits: bool = True
+    of_model: bool = True
 
     @property
     def path(self) -> str:
@@ -58,7 +59,8 @@ def _declared(path: Path) -> PageFile:
     said = declared_constants(path)
     match [said.get(name) for name in DECLARED]:
         case [str(title), str(icon), int(order)]:
-            return PageFile(path.stem, title, icon, order, waits=said.get("WAITS") is not False)
+            needs = {"waits": said.get("WAITS") is not False, "of_model": said.get("OF_MODEL") is not False}
+            return PageFile(path.stem, title, icon, order, **needs)
     raise AssertionError(f"pages/{path.name} must declare {', '.join(DECLARED)} as plain constants")
 
 
@@ -73,6 +75,11 @@ def navigation() -> list[st.Page]:
 def waits(address: str) -> bool:
     """Whether the page of an address needs the slow libraries; Start, whose address is empty, does not."""
     return bool(address) and page_files()[address].waits
+
+
+def is_of_model(address: str) -> bool:
+    """Whether the page of an address shows the open model; the address of Start is empty."""
+    return not address or page_files()[address].of_model
 
 
 def link(name: str, label: str | None = None) -> None:

@@ -9,15 +9,14 @@ from dashboard.linked_choices import PRESENT, PRESENT_NAME, is_presenting
 from dashboard.text import _
 
 
-def draw(key: str, *, is_labeled: bool = True) -> None:
-    """The switch, under a key of its own: a page may show two of them. Its label may be for the ear alone."""
+def draw(key: str) -> None:
+    """The switch, under a key of its own: a page may show two of them."""
     st.session_state[key] = is_presenting()  # a link, or another switch, may have changed it since
     st.toggle(
         _("Presenter mode"),
         key=key,
         help=_("Large type and little else on the screen, for a projector. The link carries it along."),
         on_change=_take_over,
-        label_visibility="visible" if is_labeled else "collapsed",
         args=(key,),
     )
 

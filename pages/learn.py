@@ -19,6 +19,7 @@ TITLE = N_("Learn")
 ICON = ":material/school:"
 ORDER = 70
 WAITS = False
+OF_MODEL = False
 
 state.through_app()
 
@@ -26,7 +27,7 @@ state.through_app()
 def _above() -> None:
     """Title, class and lesson; for a projector in one line, without the title."""
     if is_presenting():
-        lesson, of_class, presenting = st.columns([3, 2.4, 0.5], vertical_alignment="center")
+        lesson, of_class, presenting = st.columns([2.7, 2.3, 1.1], vertical_alignment="center")
     else:
         title, of_class, presenting = st.columns([1.2, 2.6, 0.9], vertical_alignment="center")
         title.title(_("Why does it work?"))
@@ -34,7 +35,7 @@ def _above() -> None:
     with of_class:
         class_box.draw()
     with presenting:
-        presenter_switch.draw("learn.present", is_labeled=not is_presenting())
+        presenter_switch.draw("learn.present")
     with lesson, refusals():
         lesson_choice.draw()
 

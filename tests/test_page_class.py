@@ -244,7 +244,9 @@ def test_presenting_a_lesson_is_switched_on_and_off_where_no_model_is_open() -> 
     page = opened(NAME)
     for is_on in (True, False):
         assert_fine(page.toggle(key="learn.present").set_value(is_on).run())
-        assert assert_fine(page.run()).toggle(key="learn.present").value == is_on
+        switch = assert_fine(page.run()).toggle(key="learn.present")
+        assert switch.value == is_on
+        assert not switch.proto.label_visibility.value, "it says what it is, on as well as off"
         assert ("present" in page.query_params) == is_on
     assert [title.value for title in page.title] == ["Why does it work?"]
 

@@ -79,6 +79,10 @@ def test_a_page_says_itself_that_it_can_be_drawn_before_the_slow_libraries_are_t
     ]
 
 
+def test_a_page_says_itself_that_it_shows_nothing_of_the_open_model() -> None:
+    assert [page_files.is_of_model(name) for name in ("learn", "tune", "")] == [False, True, True]
+
+
 def test_no_page_is_run_to_be_found(beside_app: Path) -> None:
     (beside_app / "almanac.py").write_text(f"{ALMANAC}\nraise SystemExit", encoding="utf-8")
     assert "almanac" in page_files.page_files()

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest, app_test
 
 import dashboard.visitor
-from dashboard import engine, state
+from dashboard import engine, header, state
 from dashboard.learn import lesson_steps
 from dashboard.learn.lesson import Lesson
 from dashboard.learn.lesson_files import lessons
@@ -293,6 +294,21 @@ def test_a_lesson_leads_to_tune_with_its_model_and_recipe() -> None:
     view = app.session_state[state.KEY]
     assert (view.model, view.layer) == ("lenet300", "fc1")
     assert [step.technique for _name, steps in view.recipe.layers for step in steps] == ["magnitude"]
+
+
+def test_what_is_wrong_with_the_open_model_is_not_said_above_a_lesson(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(header, "_problems", lambda _subject: st.error("fc1 is not finite"))
+    app = opened(NAMES[0], m="lenet300")
+    assert not app.error
+    assert where(app).endswith("; what is open above plays no part in it")
+    app.switch_page("pages/behavior.py").run()
+    assert "fc1" in app.error[0].value
+
+
+def test_a_lesson_speaks_of_what_is_open_above_it_where_something_is() -> None:
+    assert where(opened(NAMES[0])) == "Step 1 of 5, on LeNet-300-100"
 
 
 def test_what_a_visitor_works_on_is_not_touched_by_a_lesson() -> None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import streamlit as st
 
 from compress_core.loading.cards import card_of
+from dashboard import state
 from dashboard.learn import figure_ahead, lesson_quiz, live_part
 from dashboard.learn.classroom import class_progress, class_quiz, class_view
 from dashboard.learn.classroom.open_class import OpenClass, act, open_class
@@ -99,7 +100,9 @@ def _open(name: str, lesson: Lesson, *, is_teacher: bool) -> None:
 
 
 def _where(lesson: Lesson, stage: int) -> None:
-    where = _("Step {step} of {steps}, on {model}; what is open above plays no part in it")
+    where = _("Step {step} of {steps}, on {model}")
+    if state.current() is not None:
+        where = _("Step {step} of {steps}, on {model}; what is open above plays no part in it")
     shown = shown_steps()
     st.caption(where.format(step=shown.index(stage) + 1, steps=len(shown), model=card_of(lesson.model).title))
 

@@ -586,6 +586,17 @@ def test_chance_is_the_same_number_in_the_figure_as_on_its_card() -> None:
     assert "random floor 0.01" in drawn.alternative
 
 
+def test_the_range_of_draws_is_a_band_as_wide_as_the_line_of_their_median() -> None:
+    random = pd.concat([_similarities(3).assign(draw=draw) for draw in range(3)], ignore_index=True)
+    random["spearman"] = [-0.2, -0.1, 0.9, -0.3, 0.01, 0.8, 0.02, 0.5, 0.6]
+    traces = similarity.similarity_summary(_similarities(20), _similarities(9), random).figure.data
+    (band,) = [trace for trace in traces if trace.name == "range of 3 draws"]
+    line = next(trace for trace in traces if trace.name == "random floor (median)")
+    assert (band.fill, band.showlegend) == ("toself", True)
+    assert (np.nanmin(band.x), np.nanmax(band.x)) == (np.nanmin(line.x), np.nanmax(line.x))
+    assert sorted({*band.y[:5]}) == [-0.1, 0.5], "the medians of the draws"
+
+
 def test_a_likeness_of_nearly_nothing_has_no_minus() -> None:
     none = _similarities(9).assign(**dict.fromkeys(similarity.MEASURES, -1e-4))
     drawn = similarity.similarity_summary(none, none, none.assign(draw=0))

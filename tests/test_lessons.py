@@ -313,3 +313,22 @@ def test_a_prediction_is_drawn_where_it_was_asked_for_and_the_outcome_beside_it(
     assert drawn.table["predicted"].dropna().tolist() == [80.0]
     assert "90 %: 96, 99 %: 68.12" in drawn.alternative
     assert drawn.figure.layout.yaxis.title.text == "%"
+
+
+@pytest.mark.parametrize(
+    ("values", "step", "form"),
+    [
+        ([1041.4, 1041.4, 1041.4], 100.0, ",.0f"),
+        ([0.0, 0.0, 0.0], 0.5, ",.1f"),
+        ([98.2, 99.0, 99.1], 0.5, ",.1f"),
+        ([5000.0, 120000.0, 300000.0], 100000.0, ",.0f"),
+        ([0.1, 0.11, 0.13], 0.01, ",.2f"),
+    ],
+)
+def test_all_ticks_of_an_outcome_have_as_many_decimals(values: list[float], step: float, form: str) -> None:
+    """What never changes stood between 1042 and 1,040.5."""
+    nothing = np.full(3, np.nan)
+    curve = MeasuredCurve("Size", "KiB", "Removed", ["a", "b", "c"], np.array(values), nothing, nothing)
+    axis = predicted_outcome(curve, asked=1, predicted=None, whose="", here=0, title="").figure.layout.yaxis
+    assert (axis.dtick, axis.tickformat) == (step, form)
+    assert axis.range is None or axis.range[0] < values[0] < axis.range[1]

@@ -145,7 +145,7 @@ def _template(colors: Ink) -> go.layout.Template:
     """All that is the same for every figure, built once for light and once for dark."""
     line = {"gridcolor": colors.grid, "linecolor": colors.muted, "tickcolor": colors.muted}
     heading = {"title": {"standoff": 8, "font": {"size": TEXT_SIZE}}}
-    axis = {**line, **heading, "zeroline": False, "automargin": True, "ticklen": 4}
+    axis = {**line, **heading, "zeroline": False, "automargin": True, "ticklen": 4, "separatethousands": True}
     return go.layout.Template(
         layout={
             "paper_bgcolor": CLEAR,

@@ -16,6 +16,7 @@ from dashboard.figures.interval_bars import curve_with_intervals
 from dashboard.figures.words import hover, safe
 from dashboard.text import _
 
+TICKS = 4
 LEFT, BELOW = 72, 88
 """Pixels beside and below the plot, enough for the texts there: where they are not, Plotly draws it twice."""
 
@@ -76,7 +77,10 @@ def predicted_outcome(
         "tickvals": at,
         "ticktext": [safe(place) for place in curve.places],
     }
-    layout.yaxis = {"title": {"text": safe(curve.unit or curve.quantity)}}
+    drawn = np.concatenate(
+        [curve.values, curve.low, curve.high, [np.nan if predicted is None else predicted]]
+    )
+    layout.yaxis = {"title": {"text": safe(curve.unit or curve.quantity)}, **_even_ticks(drawn)}
     palette.style(figure, dark=dark, title=title, legend=True, height=265)
     layout.margin.update(l=LEFT, b=BELOW)
     table = pd.DataFrame(
@@ -84,6 +88,22 @@ def predicted_outcome(
     )
     table["predicted"] = np.where(at == asked, np.nan if predicted is None else predicted, np.nan)
     return Drawn(figure, f"{title} {_alternative(curve)}", table)
+
+
+def _even_ticks(drawn: Floats) -> dict[str, object]:
+    """Ticks that are all written alike: by itself Plotly sets 1042 below 1,041.5 and 300k.
+
+    drawn: all that the axis has to hold, of which some is a number. What never changes gets room around it.
+    """
+    low, high = float(np.nanmin(drawn)), float(np.nanmax(drawn))
+    room = high - low or 0.2 * abs(high) or 1.0
+    power = 10.0 ** np.floor(np.log10(room / TICKS))
+    step = round(power * next(factor for factor in (1, 2, 5, 10) if factor * power >= room / TICKS), 12)
+    said: dict[str, object] = {
+        "dtick": step,
+        "tickformat": f",.{max(0, -int(np.floor(np.log10(step))))}f",
+    }
+    return said if high > low else {**said, "range": [low - room / 2, low + room / 2]}
 
 
 def _add_prediction(

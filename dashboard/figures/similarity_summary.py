@@ -24,6 +24,7 @@ MEASURES = ("spearman", "top_5", "top_10", "ssim", "cosine")
 MOST_POINTS = 150
 FEW = 5
 GOLDEN = 0.6180339887
+HALF_SLOT = 0.44
 WIDTH = 0.22
 
 
@@ -150,7 +151,7 @@ def _add_points(
 def _add_bound(
     figure: go.Figure, bound: pd.DataFrame, measures: list[str], *, label: str, dash: str, colors: Ink
 ) -> None:
-    """One short line over the slot of each measure."""
+    """One short line over the slot of each measure, before the range of its draws."""
     draws = [part for _draw, part in bound.groupby("draw")] if "draw" in bound else [bound]
     each = np.array(
         [[_median(_measured(part, m)) if m in part else np.nan for m in measures] for part in draws]
@@ -158,9 +159,11 @@ def _add_bound(
     medians = [_median(values[np.isfinite(values)]) for values in each.T]
     places = np.arange(len(measures), dtype=np.float64)
     gap = np.full(len(measures), np.nan)
+    if len(draws) > 1:
+        _add_range(figure, np.fmin.reduce(each), np.fmax.reduce(each), len(draws), colors)
     figure.add_trace(
         go.Scatter(
-            x=np.stack([places - 0.44, places + 0.44, gap], axis=1).ravel(),
+            x=np.stack([places - HALF_SLOT, places + HALF_SLOT, gap], axis=1).ravel(),
             y=_rounded(np.repeat(np.array(medians), 3)),
             mode="lines",
             line={"color": colors.text, "width": 1.8, "dash": dash},
@@ -168,18 +171,31 @@ def _add_bound(
             hovertemplate=hover((label, "%{y:.3f}")),
         )
     )
-    if len(draws) > 1:
-        low, high = np.fmin.reduce(each), np.fmax.reduce(each)  # NaN where no draw was measured
-        figure.add_trace(
-            go.Scatter(
-                x=np.repeat(places + 0.44, 3),
-                y=_rounded(np.stack([low, high, gap], axis=1).ravel()),
-                mode="lines",
-                line={"color": colors.text, "width": 1.2},
-                hovertemplate=hover((_("range of {draws} draws").format(draws=len(draws)), "%{y:.3f}")),
-                showlegend=False,
-            )
+
+
+def _add_range(figure: go.Figure, low: Floats, high: Floats, draws: int, colors: Ink) -> None:
+    """A band behind the line of each measure, as wide as that: a stroke at its end looked like a slip.
+
+    low, high [measures]; NaN where no draw was measured.
+    """
+    name = _("range of {draws} draws").format(draws=draws)
+    sides = np.array([-HALF_SLOT, HALF_SLOT, HALF_SLOT, -HALF_SLOT, -HALF_SLOT, np.nan])
+    known = np.flatnonzero(np.isfinite(low) & np.isfinite(high))
+    heights = [(low[m], low[m], high[m], high[m], low[m], np.nan) for m in known]
+    figure.add_trace(
+        go.Scatter(
+            x=np.array([m + sides for m in known]).ravel(),
+            y=_rounded(np.array(heights).ravel()),
+            mode="lines",
+            line={"width": 0},
+            fill="toself",
+            fillcolor=colors.muted,
+            opacity=0.35,
+            name=name,
+            hovertemplate=hover((name, "%{y:.3f}")),
+            showlegend=not any(trace.name == name for trace in figure.data),
         )
+    )
 
 
 def _rounded(values: NDArray[Any]) -> NDArray[Any]:

@@ -39,8 +39,20 @@ class SharedChoice(Generic[Value]):
             self.chosen()
 
     def choose(self, value: Value) -> None:
-        """Keep another choice."""
+        """Keep another choice; where the link of this page says it, the link does so at once.
+
+        At the end of the run would be too late: while a job is at work a run takes seconds, and a page that
+        is loaded anew meanwhile showed what was chosen before.
+        """
         st.session_state[self._key] = value
+        text = "" if value == self.usual else str(value)
+        if self.name not in written() or text == st.query_params.get(self.name, ""):
+            return
+        st.session_state[_WRITTEN] = {**written(), self.name: text}
+        if text:
+            st.query_params[self.name] = text
+        else:
+            del st.query_params[self.name]
 
     def _was_led_here(self) -> bool:
         """Whether the address says otherwise than this page wrote last: the browser went back."""

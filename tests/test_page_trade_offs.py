@@ -77,3 +77,17 @@ def state_key(app: AppTest) -> str:
     """The key of the model that is open."""
     view = app.session_state[state.KEY]
     return key_of(engine.sample(view.model), view.lineage)
+
+
+def test_a_choice_stands_in_the_address_before_its_run_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a job was at work, whoever loaded the page anew a second later saw what was chosen before."""
+    app = opened("trade_offs", recipe=PRUNED)
+    assert_fine(app)
+    axis = app.selectbox(key="trade_offs.across")
+    monkeypatch.setattr("dashboard.page_address.write", lambda: None)  # the run is cut off before it comes there
+    axis.set_value("accuracy").run()
+    assert app.query_params["across"] in ("accuracy", ["accuracy"])
+    app.segmented_control(key="trade_offs.below").set_value("lineage").run()
+    assert app.query_params["below"] in ("lineage", ["lineage"])
+    app.segmented_control(key="trade_offs.below").set_value("table").run()
+    assert "below" not in app.query_params, "what is usual stands in none"

@@ -7,10 +7,10 @@ import pytest
 
 from dashboard.done_words import done_in_words
 from dashboard.figures.lineage_tree import lineage_tree
-from dashboard.figures.measures import Measure
+from dashboard.figures.measures import Measure, measures
 from dashboard.number_table import width_of
 from dashboard.text import use_language
-from dashboard.trade_offs.model_list import _silent
+from dashboard.trade_offs.model_list import FIRST, ROOM_PX, _columns, _silent, fitting
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,22 @@ def test_the_tree_of_models_says_in_the_pages_words_what_the_file_says_in_the_co
     drawn = lineage_tree(models, measure, said=[done_in_words(what) for what in models["what"]])
     assert "Magnitude (Sparsity 0.9) fc1" in str(drawn.figure.to_dict())
     assert drawn.table["operation"].tolist() == ["", "magnitude sparsity=0.9 fc1"]
+
+
+def test_a_window_of_a_laptop_has_room_for_the_table_and_the_most_wanted_numbers_come_first() -> None:
+    models = pd.DataFrame(
+        {"label": ["original"], "what": [""], "runs": [1], "tags": [()], "note": [""], "n": [6000]}
+    )
+    offered = measures()
+    shown = fitting(models, offered, ("macs", "accuracy", *FIRST))
+    assert (
+        {"macs", "accuracy", "packed_bytes"}
+        <= {measure.name for measure in shown}
+        < {m.name for m in offered}
+    )
+    assert [measure for measure in offered if measure in shown] == list(shown), "in their order"
+    columns = _columns(shown, models)
+    there = [column["width"] for name, column in columns.items() if name not in _silent(models)]
+    assert sum(there) <= ROOM_PX
+    long = models.assign(label="a" * 90, what="magnitude sparsity=0.9 fc1 " * 9)
+    assert {"macs", "accuracy"} <= {m.name for m in fitting(long, offered, ("macs", "accuracy"))}

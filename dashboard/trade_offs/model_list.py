@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,11 @@ from dashboard.trade_offs import picked_models
 _KEY, _BEST, _COUNT, _CLICKS = (f"trade_offs.list.{name}" for name in ("table", "best", "count", "clicks"))
 MOST_PX = 420
 LEAST_PX, MOST_DONE_PX = 140, 420
+LEAST_NAME_PX, MOST_NAME_PX, LEAST_NUMBER_PX, MOST_NUMBER_PX = 70, 200, 60, 240
+MARK_PX, RUNS_PX, ITEMS_PX, WORDS_PX, TIME_PX = 44, 78, 72, 120, 108
+ROOM_PX = 1310  # of a table in a window of 1366
+_SAID_PX = MappingProxyType({"runs": RUNS_PX, "tags": WORDS_PX, "note": WORDS_PX})
+FIRST = ("packed_bytes", "size_ratio", "accuracy", "accuracy_change", "churn")
 
 
 def draw(models: pd.DataFrame, offered: Sequence[Measure], up: Measure, here: str) -> None:
@@ -38,7 +44,45 @@ def draw(models: pd.DataFrame, offered: Sequence[Measure], up: Measure, here: st
             shown=len(found), all=counted_models(len(models))
         )
     )
-    draw_table(found, offered, here, _KEY)
+    shown = fitting(found, offered, (name, up.name, *FIRST))
+    draw_table(found, shown, here, _KEY)
+    left = [_(measure.title) for measure in offered if measure not in shown]
+    if left:
+        names = ", ".join(left)
+        st.caption(
+            _("Further numbers stand under Every measure and in the CSV: {names}.").format(names=names)
+        )
+
+
+def fitting(models: pd.DataFrame, offered: Sequence[Measure], first: Sequence[str]) -> tuple[Measure, ...]:
+    """The measures for which a window of 1366 px has room, in their order.
+
+    first: names of those that come before others; the first two of them stand there in any case.
+    """
+    by_name = {measure.name: measure for measure in offered}
+    silent = _silent(models)
+    room = ROOM_PX - MARK_PX - ITEMS_PX - TIME_PX - _name_px(models) - _done_px(models)
+    room -= sum(px for name, px in _SAID_PX.items() if name not in silent)
+    chosen: set[str] = set()
+    for name in dict.fromkeys([*(name for name in first if name in by_name), *by_name]):
+        width = _number_px(by_name[name])
+        if width <= room or name in first[:2]:
+            chosen.add(name)
+            room -= width
+    return tuple(measure for measure in offered if measure.name in chosen)
+
+
+def _name_px(models: pd.DataFrame) -> int:
+    return width_of(map(str, models["label"]), LEAST_NAME_PX, MOST_NAME_PX)
+
+
+def _done_px(models: pd.DataFrame) -> int:
+    return width_of([done_in_words(what) for what in models["what"]], LEAST_PX, MOST_DONE_PX)
+
+
+def _number_px(measure: Measure) -> int:
+    """Its heading is longer than its values."""
+    return width_of([measure.axis], LEAST_NUMBER_PX, MOST_NUMBER_PX)
 
 
 def best_of(models: pd.DataFrame, measure: Measure, count: int) -> pd.DataFrame:
@@ -64,7 +108,7 @@ def draw_table(models: pd.DataFrame, offered: Sequence[Measure], here: str, key:
         hide_index=True,
         width="stretch",
         height=height_of(len(frame), MOST_PX),
-        column_config=_columns(offered, list(frame["what"])),
+        column_config=_columns(offered, models),
         placeholder=_("not measured"),
         on_select=partial(_clicked, place, list(models["key"])),
         selection_mode="single-cell",
@@ -121,20 +165,25 @@ def _silent(models: pd.DataFrame) -> list[str]:
     return [name for name, is_said in says.items() if not is_said]
 
 
-def _columns(offered: Sequence[Measure], done: Sequence[str]) -> dict[str, Any]:
+def _columns(offered: Sequence[Measure], models: pd.DataFrame) -> dict[str, Any]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
         "picked": text(
-            "", width=44, pinned=True, help=_("The letter of a picked model; ▶ the one that is open")
+            "", width=MARK_PX, pinned=True, help=_("The letter of a picked model; ▶ the one that is open")
         ),
-        "name": text(_("Name"), pinned=True),
-        "what": text(_("What was done"), width=width_of(done, LEAST_PX, MOST_DONE_PX)),
-        "runs": number(_("Seeds"), width=78),
-        **{measure.name: number(measure.axis, format=f"%.{measure.drawing.digits}f") for measure in offered},
-        "n": number("N", format="localized"),
-        "tags": st.column_config.ListColumn(_("Tags")),
-        "note": text(_("Note")),
-        "when": st.column_config.DatetimeColumn(_("When"), format="MM-DD HH:mm"),
+        "name": text(_("Name"), width=_name_px(models), pinned=True),
+        "what": text(_("What was done"), width=_done_px(models)),
+        "runs": number(_("Seeds"), width=RUNS_PX),
+        **{
+            measure.name: number(
+                measure.axis, format=f"%.{measure.drawing.digits}f", width=_number_px(measure)
+            )
+            for measure in offered
+        },
+        "n": number("N", format="localized", width=ITEMS_PX),
+        "tags": st.column_config.ListColumn(_("Tags"), width=WORDS_PX),
+        "note": text(_("Note"), width=WORDS_PX),
+        "when": st.column_config.DatetimeColumn(_("When"), format="MM-DD HH:mm", width=TIME_PX),
     }
 
 

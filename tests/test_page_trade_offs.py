@@ -84,7 +84,7 @@ def test_a_choice_stands_in_the_address_before_its_run_has_ended(monkeypatch: py
     app = opened("trade_offs", recipe=PRUNED)
     assert_fine(app)
     axis = app.selectbox(key="trade_offs.across")
-    monkeypatch.setattr("dashboard.page_address.write", lambda: None)  # the run is cut off before it comes there
+    monkeypatch.setattr("dashboard.page_address.write", lambda: None)  # the run is cut off before that
     axis.set_value("accuracy").run()
     assert app.query_params["across"] in ("accuracy", ["accuracy"])
     app.segmented_control(key="trade_offs.below").set_value("lineage").run()

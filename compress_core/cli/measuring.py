@@ -25,6 +25,7 @@ from compress_core.measure.explain.methods import FIRST_METHOD
 
 if TYPE_CHECKING:
     from compress_core.cli.loading import Case
+    from compress_core.measure.behavior.class_changes import ClassNumbers
     from compress_core.measure.behavior.compare import Comparison, Verdict
     from compress_core.measure.behavior.predictions import Predictions
 
@@ -68,7 +69,7 @@ def compare(asked: ModelOptions, margin: MarginOption = None, layers: LayersOpti
     rows = per_class(comparison, case.subject.classes)
     if asked.as_json:
         added = {"original": _original(case), "verdict": _verdict(verdict), "per_class": rows}
-        added |= {"per_class_intervals": _how_sure(len(rows))} if rows else {}
+        added |= {"per_class_intervals": _how_sure(rows)} if rows else {}
         reason = {} if comparison.has_labels else {"per_class_reason": "The items have no labels."}
         printing.print_json({**evaluation(case, numbers), **added, **reason})
         return
@@ -76,7 +77,7 @@ def compare(asked: ModelOptions, margin: MarginOption = None, layers: LayersOpti
     printing.print_table(printing.NUMBER_HEADS, printing.number_rows(titled(numbers)))
     typer.echo(f"\n{_verdict_in_words(verdict, comparison.after)}\n")
     if rows:
-        _print_classes(rows)
+        _print_classes(rows, _how_sure(rows))
     if layers:
         typer.echo()
         print_layers(case)
@@ -126,36 +127,24 @@ def _verdict_in_words(verdict: Verdict, on: Predictions) -> str:
 
 def per_class(comparison: Comparison, classes: tuple[str, ...]) -> list[dict[str, Any]]:
     """A row for each class, the worst change first, every figure as a number; empty without labels."""
-    if not comparison.has_labels:
-        return []
-    return [_class_row(row, classes) for row in comparison.per_class().to_dict("records")]
+    from compress_core.measure.behavior.class_changes import class_changes
+
+    return [_class_row(row, classes) for row in class_changes(comparison)]
 
 
-def _class_row(row: Mapping[Any, Any], classes: tuple[str, ...]) -> dict[str, Any]:
-    from compress_core.numerics.intervals import wilson
-
-    n = int(row["n"])
-
-    def share(name: str) -> Number:
-        value = float(row[name])
-        low, high = wilson(round(value * n), n)
-        return Number(value, "share", "measured", float(low), float(high), n)
-
+def _class_row(row: ClassNumbers, classes: tuple[str, ...]) -> dict[str, Any]:
     numbers = {
-        "accuracy_before": share("accuracy_before"),
-        "accuracy_after": share("accuracy_after"),
-        "accuracy_change": Number(
-            float(row["change"]), "points", "measured", float(row["low"]), float(row["high"]), n
-        ),
-        "p": Number(float(row["p"]), "p", "measured", n=n),
-        "p_holm": Number(float(row["p_holm"]), "p", "measured", n=n),
+        "accuracy_before": row.before,
+        "accuracy_after": row.after,
+        "accuracy_change": row.change,
+        "p": row.p,
+        "p_holm": row.p_holm,
     }
-    index = int(row["class"])
-    described = {"class": classes[index], "index": index, "n": n}
+    described = {"class": classes[row.index], "index": row.index, "n": row.n}
     return described | {name: number.as_json() for name, number in numbers.items()}
 
 
-def _print_classes(rows: list[dict[str, Any]]) -> None:
+def _print_classes(rows: list[dict[str, Any]], how_sure: str) -> None:
     cells = [
         [
             row["class"],
@@ -169,14 +158,23 @@ def _print_classes(rows: list[dict[str, Any]]) -> None:
         for row in rows
     ]
     heads = ("class", ">before (95 %)", ">after (95 %)", ">change (95 % together)", ">p (Holm)", ">N")
+    if not _has_intervals(rows):
+        heads = ("class", ">before", ">after", ">change", ">p (Holm)", ">N")
     printing.print_table(heads, cells)
-    typer.echo(f"\n{_how_sure(len(rows))}")
+    typer.echo(f"\n{how_sure}")
 
 
-def _how_sure(classes: int) -> str:
+def _has_intervals(rows: list[dict[str, Any]]) -> bool:
+    return any(row["accuracy_change"]["low"] is not None for row in rows)
+
+
+def _how_sure(rows: list[dict[str, Any]]) -> str:
+    """How the intervals of classes are meant, or why there are none."""
+    if not _has_intervals(rows):
+        return str(rows[0]["accuracy_change"]["no_interval"])
     return (
-        f"Intervals of the changes are simultaneous over {classes} classes: with 95 % confidence all of them "
-        "hold. Those before and after hold with 95 % each by itself."
+        f"Intervals of the changes are simultaneous over {len(rows)} classes: with 95 % confidence all of "
+        "them hold. Those before and after hold with 95 % each by itself."
     )
 
 

@@ -18,6 +18,7 @@ from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.evaluate import predict, predicted_once
 from compress_core.measure.behavior.grown_error import error_growth_of
+from compress_core.measure.behavior.mean_number import ALONE
 from compress_core.measure.behavior.metric import NO_LABELS
 from compress_core.measure.explain.alike_maps import UNIT, OriginalMaps, original_maps
 from compress_core.measure.explain.asked_place import asked_places
@@ -142,12 +143,17 @@ def _error_growth(compared: Comparison) -> Number:
 
 
 def worst_class(compared: Comparison) -> Number:
-    """The lowest accuracy of any class after; Wilson intervals of all classes that hold together."""
+    """The lowest accuracy of any class after; Wilson intervals of all classes that hold together.
+
+    Places of one sequence are not independent, so there is no interval of theirs.
+    """
     if not compared.has_labels:
         return Number.missing("share", NO_LABELS, compared.after.n)
     classes = compared.per_class()
     shares = classes["accuracy_after"].to_numpy(np.float64)
     lowest = int(shares.argmin())
     value, n = float(shares[lowest]), int(classes["n"].to_numpy()[lowest])
+    if not compared.classes_are_independent:
+        return Number(value, "share", "measured", n=n, no_interval=ALONE)
     bounds = wilson(round(value * n), n, 1 - 0.05 / len(classes))
     return Number(value, "share", "measured", float(bounds.low), float(bounds.high), n)

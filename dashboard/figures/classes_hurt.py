@@ -62,11 +62,20 @@ def classes_hurt(
         figure,
         dark=dark,
         title=_title(values, names, models),
-        subtitle=_("Change of accuracy in points against the original; bold: its interval leaves out zero"),
+        subtitle=_how_sure(low),
         height=ROW_PX * len(names) + FRAME_PX,
     )
     table = _table(changes, low, high, classes, models)
     return Drawn(figure, _alternative(values, names, models), table)
+
+
+def _how_sure(low: Floats) -> str:
+    if np.isfinite(low).any():
+        return _("Change of accuracy in points against the original; bold: its interval leaves out zero")
+    return _(
+        "Change of accuracy in points against the original; no intervals: the decisions of one item are not "
+        "independent of one another"
+    )
 
 
 def _written(values: Floats, surely: np.ndarray) -> np.ndarray:
@@ -79,11 +88,16 @@ def _written(values: Floats, surely: np.ndarray) -> np.ndarray:
 
 def _said(names: Sequence[str], values: Floats, low: Floats, high: Floats) -> np.ndarray:
     cells = [
-        f"{name}: {signed(values[row, column])} [{signed(low[row, column])}, {signed(high[row, column])}]"
+        f"{name}: {signed(values[row, column])}{_ends(low[row, column], high[row, column])}"
         for row, name in enumerate(names)
         for column in range(values.shape[1])
     ]
     return np.array(cells, dtype=object).reshape(values.shape)
+
+
+def _ends(low: float, high: float) -> str:
+    """The interval behind a value; empty where there is none."""
+    return f" [{signed(low)}, {signed(high)}]" if np.isfinite(low) else ""
 
 
 def _title(values: Floats, names: Sequence[str], models: Sequence[str]) -> str:

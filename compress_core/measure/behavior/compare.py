@@ -147,6 +147,14 @@ class Comparison:
         """Whether right and wrong are known; if not, only what needs no labels can be asked."""
         return self.before.labels is not None and self.after.labels is not None
 
+    @property
+    def classes_are_independent(self) -> bool:
+        """Whether the decisions of one class are of as many items; a label is one decision of each item.
+
+        Places of one sequence are not independent, so of their classes intervals and p are missing.
+        """
+        return self.before.kind.task is not PredictionTask.TOKENS
+
     @cached_property
     def numbers(self) -> Mapping[str, Number]:
         """Every metric of the model after, by name; those that need the original compare with it."""
@@ -194,7 +202,7 @@ class Comparison:
                 "p_holm": holm(p),
             }
         )
-        if self.before.kind.task is PredictionTask.TOKENS:
+        if not self.classes_are_independent:
             table[["low", "high", "p", "p_holm"]] = np.nan
         return table.sort_values(["change", "class"], ignore_index=True)
 

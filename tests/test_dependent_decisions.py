@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,21 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from compress_core import compare, compress
+from compress_core import review as core_review
 from compress_core.apply.model import Model
 from compress_core.cli import app
 from compress_core.decide.sweep import worst_class
+from compress_core.foundation.frozen_json import as_plain
 from compress_core.measure.behavior.mean_number import ALONE
+from compress_core.reviews.evidence_files import write_evidence
+from compress_core.reviews.evidence_tables import tables_of
+from compress_core.reviews.findings import Review
+from compress_core.reviews.made_again import read_review
+from compress_core.reviews.report_reading import report_in
+from compress_core.reviews.seals import broken_seals
 from compress_core.subject.answer_kind import PredictionTask
 from dashboard.figures.classes_hurt import classes_hurt
+from dashboard.review.verdict_words import _worst
 from tests.test_tasks import PRUNED, _speech, _subject
 
 SPEAKER = ("tests.test_tasks:Speaker", "small.yaml", "--data", "speech.npz", "--task", "next_token")
@@ -67,7 +78,7 @@ def test_figures_of_classes_draw_no_interval_where_there_is_none_and_say_so(spok
     table = found.per_class()
     change, low, high = (table[[name]].to_numpy() for name in ("change", "low", "high"))
     drawn = classes_hurt(change, low, high, list(table["class"]), ["small"])
-    assert "no intervals" in str(drawn.figure.layout).replace("<br>", " ")
+    assert "no intervals" in drawn.figure.layout.title.text.replace("<br>", " ")
     assert not [said for said in drawn.figure.data[0].customdata.ravel() if "nan" in said]
 
 
@@ -77,3 +88,36 @@ def test_the_lowest_accuracy_of_a_class_has_no_interval_where_places_depend_on_o
     found = worst_class(compare(spoken).behavior)
     assert found.value is not None
     assert (found.low, found.no_interval) == (None, ALONE)
+
+
+def test_a_language_model_is_reviewed_and_its_report_is_read_again(folder: Path) -> None:
+    told = run("review", *SPEAKER, "--out", "report.html")
+    assert told.exit_code in {0, 1, 3}, told.output
+    assert f"Classes that got worse: not measured: {ALONE}" in told.stdout
+    report = report_in(folder / "report.json")
+    assert broken_seals(report) == []
+    review = read_review(report)
+    assert review.no_class_intervals == ALONE
+    for row in review.classes:
+        assert (row.p_holm, row.change.low, row.got_worse) == (None, None, False)
+    page = (folder / "report.html").read_text("utf-8")
+    assert "nan" not in re.sub(r"[0-9a-f]{64}", "", page)
+    assert ALONE in page
+    assert "Berger" not in page, "nothing is said of intervals that are not there"
+
+
+def test_the_table_of_classes_on_the_page_says_why_it_has_no_intervals(spoken: Model) -> None:
+    review = core_review(spoken, split="validation")
+    again = Review.from_json(json.loads(json.dumps(as_plain(review), allow_nan=False)))
+    assert again.classes == review.classes, "as a job brings it to the page"
+    tables = tables_of(review)
+    assert tables["classes"]["p_holm"].isna().all()
+    assert ALONE in _worst(review)[0]
+
+
+def test_a_report_that_cannot_be_written_as_json_leaves_no_page(tmp_path: Path, spoken: Model) -> None:
+    review = core_review(spoken, split="validation")
+    broken = replace(review, classes=(replace(review.classes[0], p_holm=float("nan")),))
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_evidence(broken, spoken, tmp_path / "report.html", "en")
+    assert list(tmp_path.iterdir()) == []

@@ -31,8 +31,10 @@ def print_review(found: Review, *, as_json: bool) -> None:
         _print_gates(found)
     typer.echo(f"\n{_looks_in_words(found)}")
     if found.worst_class is not None:
-        worse = ", ".join(map(printable, found.got_worse)) or "none surely (Holm)"
-        typer.echo(f"Worst class: {printable(found.worst_class)}. Classes that got worse: {worse}.")
+        alone = found.no_class_intervals
+        none = "none surely (Holm)." if alone is None else f"not measured: {alone}"
+        worse = f"{', '.join(map(printable, found.got_worse))}." if found.got_worse else none
+        typer.echo(f"Worst class: {printable(found.worst_class)}. Classes that got worse: {worse}")
     _print_files(found)
     if model.remarks is None:
         typer.echo("Read: not recorded")

@@ -12,7 +12,7 @@ import yaml
 
 from compress_core.apply.model import Model
 from compress_core.deliver.packed_file import pack_bytes
-from compress_core.foundation.atomic_file import write_whole
+from compress_core.foundation.atomic_file import write_together, write_whole
 from compress_core.foundation.csv_table import as_csv
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.printable import printable
@@ -45,11 +45,15 @@ def content_of_report(review: Review) -> str:
 
 
 def write_evidence(review: Review, model: Model, place: Path, lang: str) -> None:
-    """Write FILE.html and FILE.json beside it, or FILE.zip with everything; another ending is refused."""
+    """Write FILE.html and FILE.json beside it, or FILE.zip with everything; another ending is refused.
+
+    Both files or none: a page without its JSON cannot be verified.
+    """
     match place.suffix.lower():
         case ".html":
-            write_whole(place, page_of(review, model, lang).encode())
-            write_whole(place.with_suffix(".json"), content_of_report(review).encode())
+            content = content_of_report(review).encode()
+            page = page_of(review, model, lang).encode()
+            write_together({place: page, place.with_suffix(".json"): content})
         case ".zip":
             write_whole(place, evidence_zip(review, model, lang))
         case ending:

@@ -43,13 +43,16 @@ class BeforeAfter:
 
 @dataclass(frozen=True)
 class ClassChange:
-    """Accuracy of one class; got_worse: whether it surely did, by Holm's method over all classes."""
+    """Accuracy of one class; got_worse: whether it surely did, by Holm's method over all classes.
+
+    p_holm is None, and got_worse False, where the change has no interval, which says why.
+    """
 
     name: str
     before: Number
     after: Number
     change: Number
-    p_holm: float
+    p_holm: float | None
     got_worse: bool
 
 
@@ -232,6 +235,13 @@ class Review:
     def got_worse(self) -> tuple[str, ...]:
         """The classes that surely got worse."""
         return tuple(row.name for row in self.classes if row.got_worse)
+
+    @property
+    def no_class_intervals(self) -> str | None:
+        """Why nobody can tell whether a class surely got worse; None where it can be told."""
+        if any(row.change.low is not None for row in self.classes):
+            return None
+        return next((row.change.no_interval for row in self.classes), None)
 
     def read_with(self, remarks: ReadingRemarks) -> Review:
         """The same review of what was read with these remarks: equal models come of different files."""

@@ -15,10 +15,10 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.progress import Progress
 from compress_core.foundation.store import Store
 from compress_core.foundation.texts import N_, Phrase
+from compress_core.measure.behavior.class_changes import class_changes
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.evaluate import REPORTING
 from compress_core.measure.behavior.metric import told_metrics
-from compress_core.numerics.intervals import wilson
 from compress_core.reviews.evidence import Evidence
 from compress_core.reviews.findings import (
     BeforeAfter,
@@ -160,23 +160,17 @@ def _numbers(evidence: Evidence) -> Iterator[BeforeAfter]:
 
 def _classes(comparison: Comparison, names: tuple[str, ...]) -> Iterator[ClassChange]:
     """Each class with items, the worst change first; none without labels."""
-    if not comparison.has_labels:
-        return
-    for row in comparison.per_class().to_dict("records"):
-        n, change = int(row["n"]), float(row["change"])
+    for row in class_changes(comparison):
+        change, p = row.change.value, row.p_holm.value
+        assert change is not None, "a class with items has a change"
         yield ClassChange(
-            name=names[int(row["class"])],
-            before=_share(float(row["accuracy_before"]), n),
-            after=_share(float(row["accuracy_after"]), n),
-            change=Number(change, "points", "measured", float(row["low"]), float(row["high"]), n),
-            p_holm=float(row["p_holm"]),
-            got_worse=change < 0 and float(row["p_holm"]) <= SURE,
+            name=names[row.index],
+            before=row.before,
+            after=row.after,
+            change=row.change,
+            p_holm=p,
+            got_worse=p is not None and change < 0 and p <= SURE,
         )
-
-
-def _share(value: float, n: int) -> Number:
-    low, high = wilson(round(value * n), n)
-    return Number(value, "share", "measured", float(low), float(high), n)
 
 
 def _cells(comparison: Comparison, names: tuple[str, ...]) -> Iterator[FlipCell]:

@@ -35,6 +35,12 @@ def _worst(review: Review) -> list[str]:
     if review.worst_class is None:
         return []
     change = literal(number_text(review.classes[0].change))
-    worse = ", ".join(map(literal, review.got_worse)) or _("none")
+    worse = ", ".join(map(literal, review.got_worse)) or _none_worse(review)
     holm = _("Classes that surely got worse (Holm)")
     return [f"**{_('Worst class')}**: {literal(review.worst_class)} ({change}). {holm}: {worse}"]
+
+
+def _none_worse(review: Review) -> str:
+    """Why no class is named that surely got worse."""
+    why = review.no_class_intervals
+    return _("none") if why is None else f"{_('not measured')}: {_(why)}"

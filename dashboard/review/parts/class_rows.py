@@ -33,7 +33,7 @@ def draw(shown: ReviewOnPage) -> None:
         _("now"): [number_text(row.after) for row in rows],
         _("change"): [number_text(row.change) for row in rows],
         _("95 % interval"): [interval_text(row.change) for row in rows],
-        _("p (Holm)"): [round(row.p_holm, 4) for row in rows],
+        _("p (Holm)"): [None if row.p_holm is None else round(row.p_holm, 4) for row in rows],
         _("surely worse"): [_("yes") if row.got_worse else "" for row in rows],
     }
     number_table(
@@ -41,6 +41,6 @@ def draw(shown: ReviewOnPage) -> None:
         "review.classes",
         provenance_of(review),
         taken=tables_of(review)["classes"],
-        caption=_(WORDS["how_of_classes"]),
+        caption=_(review.no_class_intervals or WORDS["how_of_classes"]),
         height=height_of(len(rows), MOST_PX),
     )

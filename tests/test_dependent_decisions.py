@@ -18,13 +18,15 @@ from compress_core.cli import app
 from compress_core.decide.sweep import worst_class
 from compress_core.foundation.frozen_json import as_plain
 from compress_core.measure.behavior.mean_number import ALONE
+from compress_core.measure.behavior.metrics.perplexity import perplexity
+from compress_core.measure.behavior.predictions import Predictions
 from compress_core.reviews.evidence_files import write_evidence
 from compress_core.reviews.evidence_tables import tables_of
 from compress_core.reviews.findings import Review
 from compress_core.reviews.made_again import read_review
 from compress_core.reviews.report_reading import report_in
 from compress_core.reviews.seals import broken_seals
-from compress_core.subject.answer_kind import PredictionTask
+from compress_core.subject.answer_kind import AnswerKind, PredictionTask
 from dashboard.figures.classes_hurt import classes_hurt
 from dashboard.review.verdict_words import _worst
 from tests.test_tasks import PRUNED, _speech, _subject
@@ -121,3 +123,18 @@ def test_a_report_that_cannot_be_written_as_json_leaves_no_page(tmp_path: Path, 
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_evidence(broken, spoken, tmp_path / "report.html", "en")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("loss", "missing"), [(2000.0, True), (700.0, False)])
+def test_a_perplexity_that_no_number_holds_is_missing_with_the_reason(loss: float, missing: bool) -> None:
+    """One item in a hundred is answered right, so that the mean has an interval."""
+    items = np.arange(100)
+    scores = np.stack([np.where(items == 0, 1.0, 0.0), np.full(100, loss)], axis=1)
+    scores[0] = [9.0, 0.0]
+    labels, part = np.zeros(100, np.int64), np.zeros(100, np.int64)
+    answers = Predictions(scores, labels, "test", "i", "k", AnswerKind.TOKEN_SCORES, items, part)
+    found = perplexity(answers)
+    assert (found.value is None) is missing
+    assert found.low is None
+    assert "larger than any number" in str(found.reason or found.no_interval)
+    json.dumps(found.as_json(), allow_nan=False)

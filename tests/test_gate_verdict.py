@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 
 import numpy as np
@@ -155,6 +156,28 @@ def test_an_interval_of_another_kind_narrows_with_the_root_of_the_items() -> Non
     needed = [each.items_to_decide or 0 for each in seen]
     assert needed[0] == pytest.approx(100 * (2 * (1.96 + 1.2816) / 1.96) ** 2, rel=0.01)
     assert needed[1] == pytest.approx(2 * needed[0], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("gate", "seen"),
+    [
+        (Gate(measure="attribution_similarity", limit=0.5), (0.5, 0.31, 0.62)),  # narrows with the root
+        (Gate(measure="churn", limit=0.3), (0.3, 0.2, 0.4)),  # a share
+        (Gate(measure="accuracy_change", limit=-0.3), (-0.3, -1.5, 0.9)),  # paired
+    ],
+    ids=lambda gate: str(getattr(gate, "measure", "")),
+)
+def test_what_lies_on_the_limit_but_for_rounding_is_decided_by_no_number_of_items(
+    gate: Gate, seen: tuple[float, float, float]
+) -> None:
+    value, low, high = seen
+    unit = "points" if gate.measure == "accuracy_change" else "share"
+    for beside in (-1e-9, -1e-16, -math.ulp(value), 0.0, math.ulp(value), 1e-16, 1e-9):
+        judged = judged_gate(gate, Number(value + beside, unit, "measured", low, high, 100))
+        assert (judged.outcome, judged.items_to_decide) == (UNDECIDED, None)
+    near = judged_gate(gate, Number(value + 1e-3, unit, "measured", low, high, 100))
+    assert near.items_to_decide is not None
+    assert near.items_to_decide > 100
 
 
 def test_no_number_of_items_is_named_where_more_tell_nothing() -> None:

@@ -6,21 +6,27 @@ import copy
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from compress_core.cli import app
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store
+from compress_core.foundation.strict_json import strictly_read
+from compress_core.reviews.evidence_files import content_of_report
 from compress_core.reviews.findings import Decision, Review
+from compress_core.reviews.gate import Gate
 from compress_core.reviews.gate_file import read_gates
+from compress_core.reviews.gate_verdict import judged_gate, overall
 from compress_core.reviews.judging import Asked
-from compress_core.reviews.made_again import verified
+from compress_core.reviews.made_again import read_review, verified
 from compress_core.reviews.model_costs import NOBODY_ASKED, with_times_of_deploy
 from compress_core.reviews.seals import SEALS, broken_seals, field_differences, sealed
 from tests.test_review import FEW, coarse, made, small_subject
@@ -39,12 +45,17 @@ Step = str | int
 
 
 @pytest.fixture(scope="module")
-def report() -> dict[str, Any]:
-    """A report as its file holds it."""
+def whole() -> Review:
+    """A review with all that it may have."""
     store = Store()
     signed = Decision("Ada 1", "conditions", "2 conditions", "2026-11-29T10:00:00+00:00")
-    review = made(coarse(small_subject(ITEMS), store), GATES, store, Asked(decision=signed))
-    content: dict[str, Any] = json.loads(json.dumps(sealed(review.as_json())))
+    return made(coarse(small_subject(ITEMS), store), GATES, store, Asked(decision=signed))
+
+
+@pytest.fixture(scope="module")
+def report(whole: Review) -> dict[str, Any]:
+    """Its report as the file holds it."""
+    content: dict[str, Any] = json.loads(json.dumps(sealed(whole.as_json())))
     return content
 
 
@@ -149,6 +160,27 @@ def test_a_forged_verdict_is_refused_or_found(report: dict[str, Any]) -> None:
 def test_what_is_no_report_is_refused(content: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         broken_seals(content)
+
+
+LIMITS = {"accuracy_change": -0.3, "churn": 0.25, "attribution_similarity": 0.5, "worst_class_change": -2.0}
+NEAR = st.sampled_from([0.0, 5e-324, 1e-300, 1e-17, 1e-16, 1e-12, 1e-9, 1e-7, 1e-5, 1e-3])
+WIDE = st.sampled_from([1e-300, 1e-16, 1e-9, 1e-3, 0.2])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(LIMITS)), NEAR, st.sampled_from([-1, 1]), WIDE, WIDE, st.integers(1, 2**40))
+def test_whatever_a_review_finds_its_report_is_read_again(
+    whole: Review, measure: str, near: float, side: int, below: float, above: float, n: int
+) -> None:
+    """Where a value lay on the limit but for rounding, it named more items than a reader takes."""
+    gate = Gate(measure=measure, limit=LIMITS[measure])
+    value = gate.limit + side * near
+    unit = "points" if measure.endswith("change") else "share"
+    judged = judged_gate(gate, Number(value, unit, "measured", value - below, value + above, n))
+    review = replace(whole, judged=(judged,), verdict=overall([judged]))
+    content = strictly_read(content_of_report(review).encode())
+    assert broken_seals(content) == []
+    assert read_review(content).as_json() == review.as_json()
 
 
 def test_a_report_without_its_times_is_damaged(report: dict[str, Any]) -> None:

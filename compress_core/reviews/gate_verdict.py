@@ -16,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from math import ceil, sqrt
+from math import sqrt
 from typing import Literal
 
 from compress_core.foundation.number import Number
-from compress_core.measure.behavior.compare import SURELY, items_to_decide
+from compress_core.measure.behavior.compare import SURELY, count_to_decide, items_to_decide
 from compress_core.numerics.intervals import two_sided
 from compress_core.reviews.gate import Gate
 from compress_core.reviews.measure import BetterSide, Narrowing, review_measures
@@ -40,7 +40,7 @@ class JudgedGate:
     """A gate with what was measured: whether it holds, and where that is open, how many items would decide.
 
     items_to_decide: with so many 9 of 10 reviews would decide, if what was seen is the truth; None where the
-    outcome stands, where more items tell nothing, and where the value lies exactly on the limit.
+    outcome stands, where more items tell nothing, and where the value lies on the limit but for rounding.
     """
 
     gate: Gate
@@ -90,7 +90,7 @@ def items_for_gate(number: Number, limit: float, narrowing: Narrowing) -> int | 
     Liu, Hsueh, Hsieh and Chen 2002, Statistics in Medicine 21, 231-245, section 4.
     """
     value, low, high, n = number.value, number.low, number.high, number.n
-    if value is None or low is None or high is None or n is None or value == limit or narrowing == "none":
+    if value is None or low is None or high is None or n is None or narrowing == "none":
         return None
     surely, z = two_sided(2 * SURELY - 1), two_sided(0.95)
     match narrowing:
@@ -102,7 +102,7 @@ def items_for_gate(number: Number, limit: float, narrowing: Narrowing) -> int | 
         case "root":
             half = value - low if limit < value else high - value
             reach = sqrt(n) * half * (z + surely) / z
-    return ceil((reach / (value - limit)) ** 2)
+    return count_to_decide(reach, value - limit)
 
 
 def overall(judged: Iterable[JudgedGate]) -> Outcome:

@@ -32,6 +32,7 @@ from compress_core.subject.answer_kind import AnswerKind, PredictionTask
 
 MOST_CLASSES = 1000  # which all have a row of flips, whether anything was predicted to be one or not
 MARGIN_POINTS, MOST_MARGIN_POINTS = 0.3, 50.0
+ON_THE_LIMIT = 1e-6  # of one item's spread: what lies nearer than this differs by rounding alone
 SURELY = 0.9  # of the reviews on as many items as are named decide
 
 LossOutcome = Literal["no loss", "loss", "undecided", "not measured"]
@@ -42,7 +43,7 @@ class Verdict:
     """Whether a model lost accuracy; where that is undecided, about how many items would mostly decide it.
 
     With items_to_decide 9 of 10 reviews decide. It is None where the outcome stands, and where the change
-    seen lies exactly on the margin, which no number of items decides.
+    seen lies on the margin but for rounding, which no number of items decides.
     """
 
     outcome: LossOutcome
@@ -91,17 +92,28 @@ def items_to_decide(change: Number, margin_points: float) -> int | None:
     """About how many items would decide in 9 of 10 reviews, if the shares won and lost truly are as seen.
 
     Fewer, such that the end of an average interval lies on the margin, would leave half of them undecided.
-    None where no number decides: the change is not measured, or lies exactly on the margin.
+    None where no number decides: the change is not measured, or lies on the margin but for rounding.
     """
     value, low, high, n = change.value, change.low, change.high, change.n
-    if value is None or low is None or high is None or n is None or value == -margin_points:
+    if value is None or low is None or high is None or n is None:
         return None
     share, margin = value / 100, -margin_points / 100
     lost = lost_share(share, (low if low < value else high) / 100, n)
     on_the_margin = sqrt(float(score_variance(share + lost, lost, 1, margin)))
     as_seen = sqrt(max(0.0, share + 2 * lost - share**2))
     reach = two_sided(0.95) * on_the_margin + two_sided(2 * SURELY - 1) * as_seen
-    return ceil((reach / (share - margin)) ** 2)
+    return count_to_decide(reach, share - margin)
+
+
+def count_to_decide(reach: float, distance: float) -> int | None:
+    """How many items bring the error of a mean from reach, that of one item, down to a distance.
+
+    None where the distance is nothing beside it: then what was seen lies on the limit, and no number of items
+    decides.
+    """
+    if abs(distance) <= ON_THE_LIMIT * reach:
+        return None
+    return ceil((reach / distance) ** 2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from compress_core.foundation.number import Number
+from compress_core.foundation.texts import N_
 from compress_core.measure.behavior.mean_number import FEW_ITEMS, mean_number
 from compress_core.measure.behavior.metric import NOT_FINITE, Shown, metric
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.subject.answer_kind import PredictionTask
+
+TOO_LARGE = N_("It is larger than any number that can be written.")
+END_TOO_LARGE = N_("No interval: its upper end is larger than any number that can be written.")
 
 
 @metric(
@@ -35,5 +39,12 @@ def perplexity(after: Predictions) -> Number:
     if not np.isfinite(losses).all():
         return Number.missing("words", NOT_FINITE, after.n)
     found = mean_number(after.by_item(losses), "nat", least=FEW_ITEMS)
-    value, low, high = (None if x is None else float(np.exp(x)) for x in (found.value, found.low, found.high))
+    with np.errstate(over="ignore"):
+        value, low, high = (
+            None if x is None else float(np.exp(x)) for x in (found.value, found.low, found.high)
+        )
+    if value is None or not np.isfinite(value):
+        return Number.missing("words", TOO_LARGE, found.n)
+    if high is not None and not np.isfinite(high):
+        return Number(value, "words", "measured", n=found.n, no_interval=END_TOO_LARGE)
     return Number(value, "words", "measured", low, high, found.n, no_interval=found.no_interval)

@@ -9,17 +9,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from compress_core import compare, compress
 from compress_core import review as core_review
 from compress_core.apply.model import Model
 from compress_core.cli import app
+from compress_core.cli.measuring import _verdict_in_words
 from compress_core.decide.sweep import worst_class
 from compress_core.foundation.frozen_json import as_plain
+from compress_core.measure.behavior.compare import Comparison, no_loss
 from compress_core.measure.behavior.mean_number import ALONE
+from compress_core.measure.behavior.metrics.accuracy import accuracy
+from compress_core.measure.behavior.metrics.accuracy_change import accuracy_change, change_of_counts
+from compress_core.measure.behavior.metrics.churn import churn
 from compress_core.measure.behavior.metrics.perplexity import perplexity
 from compress_core.measure.behavior.predictions import Predictions
+from compress_core.numerics.intervals import wilson
 from compress_core.reviews.evidence_files import write_evidence
 from compress_core.reviews.evidence_tables import tables_of
 from compress_core.reviews.findings import Review
@@ -27,6 +35,7 @@ from compress_core.reviews.made_again import read_review
 from compress_core.reviews.report_reading import report_in
 from compress_core.reviews.seals import broken_seals
 from compress_core.subject.answer_kind import AnswerKind, PredictionTask
+from compress_core.subject.split import Split
 from dashboard.figures.classes_hurt import classes_hurt
 from dashboard.review.verdict_words import _worst
 from tests.test_tasks import PRUNED, _speech, _subject
@@ -138,3 +147,64 @@ def test_a_perplexity_that_no_number_holds_is_missing_with_the_reason(loss: floa
     assert found.low is None
     assert "larger than any number" in str(found.reason or found.no_interval)
     json.dumps(found.as_json(), allow_nan=False)
+
+
+def labels_of(changed: NDArray[np.bool_], items: NDArray[np.int64]) -> tuple[Predictions, Predictions]:
+    """Two models that say yes to decisions, all of them right before; after, the changed ones are wrong."""
+    part = np.arange(items.size) % 3
+    yes = np.tile([0.0, 4.0], (items.size, 1))
+    told = np.ones(items.size, np.int64), "test", "i"
+    return tuple(  # type: ignore[return-value]  # of two
+        Predictions(scores, *told, key, AnswerKind.LABEL_SCORES, items, part)
+        for key, scores in (("a", yes), ("b", np.where(changed[:, None], yes[:, ::-1], yes)))
+    )
+
+
+def test_where_no_decision_changed_the_change_has_the_interval_of_as_many_items_with_one_decision() -> None:
+    items = np.repeat(np.arange(200), 3)
+    before, after = labels_of(np.zeros(600, np.bool_), items)
+    found, single = accuracy_change(before, after), change_of_counts(0, 0, 200)
+    assert (found.value, found.low, found.high, found.n) == pytest.approx((0, single.low, single.high, 200))
+    assert no_loss(found, 3).outcome == "no loss"
+    assert no_loss(found, 0.3).outcome == "undecided"
+    share = churn(before, after)
+    assert (share.value, share.low, share.high) == pytest.approx((0, 0, float(wilson(0, 200).high)))
+    assert accuracy(before).high == 1
+
+
+def test_where_all_items_are_alike_others_are_reckoned_with_that_were_not_seen() -> None:
+    """One of three labels lost on each item: rounding alone tells their means apart."""
+    items = np.repeat(np.arange(200), 3)
+    before, after = labels_of(np.arange(600) % 3 == 0, items)
+    found, unseen = accuracy_change(before, after), float(wilson(0, 200).high)
+    assert found.low == pytest.approx(-100 / 3 - unseen * 200 / 3)
+    assert found.high == pytest.approx(-100 / 3 + unseen * 400 / 3)
+
+
+def test_an_item_with_many_decisions_counts_as_often_where_it_was_not_seen() -> None:
+    few, many = np.repeat(np.arange(199), 2), np.repeat(199, 20)
+    items = np.concatenate([few, many])
+    before, after = labels_of(np.zeros(items.size, np.bool_), items)
+    found = accuracy_change(before, after)
+    assert found.high == pytest.approx(float(wilson(0, 200).high) * 100 * 20 / (items.size / 200))
+
+
+@pytest.mark.parametrize("n", [30, 100, 450])
+def test_the_interval_of_items_that_are_all_alike_holds(n: int) -> None:
+    """Of more items that changed than this, one of n is seen in 95 of 100 cases."""
+    share = 1 - 0.05 ** (1 / n)
+    before, after = labels_of(np.zeros(3 * n, np.bool_), np.repeat(np.arange(n), 3))
+    high = accuracy_change(before, after).high
+    assert high is not None
+    assert high >= 100 * share, "also where every changed item changed all of its decisions"
+
+
+def test_fewer_items_get_no_interval_and_the_verdict_says_why() -> None:
+    before, after = labels_of(np.zeros(60, np.bool_), np.repeat(np.arange(20), 3))
+    compared = Comparison(before, after)
+    assert "needs N >= 30" in str(compared.numbers["accuracy_change"].no_interval)
+    split = Split("test", torch.zeros(20, 1), None)
+    said = _verdict_in_words(compared.no_loss(), split, compared.numbers["accuracy_change"])
+    assert said.startswith("Verdict on accuracy: not measured (")
+    assert "N = 20)" in said
+    assert "needs N >= 30" in said

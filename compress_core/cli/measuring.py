@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from compress_core.cli.loading import Case
     from compress_core.measure.behavior.class_changes import ClassNumbers
     from compress_core.measure.behavior.compare import Comparison, Verdict
-    from compress_core.measure.behavior.predictions import Predictions
+    from compress_core.subject.split import Split
 
 
 @about_a_model()
@@ -75,7 +75,7 @@ def compare(asked: ModelOptions, margin: MarginOption = None, layers: LayersOpti
         return
     typer.echo(headline(case))
     printing.print_table(printing.NUMBER_HEADS, printing.number_rows(titled(numbers)))
-    typer.echo(f"\n{_verdict_in_words(verdict, comparison.after)}\n")
+    typer.echo(f"\n{_verdict_in_words(verdict, case.split, numbers['accuracy_change'])}\n")
     if rows:
         _print_classes(rows, _how_sure(rows))
     if layers:
@@ -115,13 +115,16 @@ def _verdict(verdict: Verdict) -> printing.Content:
     }
 
 
-def _verdict_in_words(verdict: Verdict, on: Predictions) -> str:
+def _verdict_in_words(verdict: Verdict, on: Split, change: Number) -> str:
+    """The verdict and of how many items it is, or why there is none."""
     more = ""
     if verdict.items_to_decide is not None:
         more = (
             f"; with about {about(verdict.items_to_decide):,} items 9 of 10 reviews would decide (estimated)"
         )
-    on_items = f"95 % confidence, {on.split} split, N = {on.n:,}"
+    on_items = f"95 % confidence, {on.name} split, N = {len(on):,}"
+    if verdict.outcome == "not measured":
+        return f"Verdict on accuracy: {verdict.said} ({on_items}): {change.reason or change.no_interval}"
     return f"Verdict on accuracy: {verdict.said} ({on_items}){more}."
 
 

@@ -94,9 +94,11 @@ class ModelComparison:
         )
 
     def _repr_html_(self) -> str:
-        items = f"{self.split} split, N = {self.behavior.after.n:,}"
-        said = f"{self.behavior.no_loss().said} (95 % confidence, {items})"
-        return f"{self.frame().to_html(na_rep='')}<p>Verdict on accuracy: {said}.</p>"
+        items = f"{self.split} split, N = {len(self.model.subject.split(self.split)):,}"
+        verdict, change = self.behavior.no_loss(), self.numbers["accuracy_change"]
+        why = f": {change.reason or change.no_interval}" if verdict.outcome == "not measured" else "."
+        said = f"{verdict.said} (95 % confidence, {items}){why}"
+        return f"{self.frame().to_html(na_rep='')}<p>Verdict on accuracy: {said}</p>"
 
 
 def evaluate(model: Model | Subject, *, split: str = VALIDATION, store: Store | None = None) -> Evaluation:

@@ -71,7 +71,10 @@ def _say(compared: Comparison, margin_points: float, items: str) -> None:
             )
             st.warning(text.format(margin=margin, items=items) + hint, icon=":material/help:")
         case "not measured":
-            st.info(_("The change of accuracy could not be measured."), icon=":material/info:")
+            change = compared.numbers["accuracy_change"]
+            why = _(change.reason or change.no_interval or "")
+            text = _("Whether accuracy was lost cannot be told. {why}").format(why=why)
+            st.info(text.strip(), icon=":material/info:")
 
 
 def _tile(place: st.delta_generator.DeltaGenerator, metric: Metric, number: Number) -> None:

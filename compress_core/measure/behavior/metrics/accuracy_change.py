@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_core.foundation.number import Number
-from compress_core.measure.behavior.mean_number import FEW_ITEMS, mean_number
+from compress_core.measure.behavior.mean_number import mean_in_parts
 from compress_core.measure.behavior.metric import Shown, metric
-from compress_core.measure.behavior.predictions import Predictions, gained_and_lost, values_by_item
+from compress_core.measure.behavior.predictions import Predictions, gained_and_lost
 from compress_core.numerics.intervals import tango
 
 
@@ -39,7 +39,7 @@ def accuracy_change(before: Predictions, after: Predictions) -> Number:
 
 def change_in_parts(change: NDArray[np.int8], item_of: NDArray[np.int64] | None) -> Number:
     """The same from decisions [N] that turned right (1) or wrong (-1): a mean over items with several."""
-    return mean_number(values_by_item(100 * change.astype(np.float64), item_of), "points", least=FEW_ITEMS)
+    return mean_in_parts(100 * change.astype(np.float64), item_of, "points", (-100.0, 100.0))
 
 
 def change_of_counts(gained: int, lost: int, n: int) -> Number:

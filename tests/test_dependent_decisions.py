@@ -27,10 +27,12 @@ from compress_core.measure.behavior.metrics.accuracy_change import accuracy_chan
 from compress_core.measure.behavior.metrics.churn import churn
 from compress_core.measure.behavior.metrics.perplexity import perplexity
 from compress_core.measure.behavior.predictions import Predictions
-from compress_core.numerics.intervals import wilson
+from compress_core.numerics.intervals import tango_of_each, wilson
 from compress_core.reviews.evidence_files import write_evidence
 from compress_core.reviews.evidence_tables import tables_of
 from compress_core.reviews.findings import Review
+from compress_core.reviews.gate_file import read_gates
+from compress_core.reviews.gate_verdict import Outcome
 from compress_core.reviews.made_again import read_review
 from compress_core.reviews.report_reading import report_in
 from compress_core.reviews.seals import broken_seals
@@ -38,6 +40,7 @@ from compress_core.subject.answer_kind import AnswerKind, PredictionTask
 from compress_core.subject.split import Split
 from dashboard.figures.classes_hurt import classes_hurt
 from dashboard.review.verdict_words import _worst
+from tests.test_review import FEW
 from tests.test_tasks import PRUNED, _speech, _subject
 
 SPEAKER = ("tests.test_tasks:Speaker", "small.yaml", "--data", "speech.npz", "--task", "next_token")
@@ -208,3 +211,26 @@ def test_fewer_items_get_no_interval_and_the_verdict_says_why() -> None:
     assert said.startswith("Verdict on accuracy: not measured (")
     assert "N = 20)" in said
     assert "needs N >= 30" in said
+
+
+def test_the_label_that_lost_most_is_judged_as_a_class_is() -> None:
+    """Each label is one decision of every item, so its own items alone tell how sure its change is."""
+    several = compress(_subject(PredictionTask.LABELS), PRUNED)
+    split = several.subject.split("validation")
+    gates = read_gates(f"{FEW}gates: [{{measure: worst_class_change, limit: -2}}]")
+    found = core_review(several, gates, split="validation")
+    number, table = found.judged[0].number, compare(several).per_class()
+    assert (number.value, number.n) == (pytest.approx(table["change"].min()), len(split))
+    compared = compare(several).behavior
+    right = [
+        each.correct.reshape(-1, 5) for each in (compared.before, compared.after) if each.correct is not None
+    ]
+    ends = [
+        tango_of_each((right[1] & ~right[0])[:, i].sum(), (right[0] & ~right[1])[:, i].sum(), len(split))
+        for i in range(5)
+    ]
+    assert number.low == pytest.approx(100 * min(float(each.low) for each in ends))
+    assert number.high == pytest.approx(max(table["high"].min(), table["change"].min()))
+    assert found.judged[0].outcome is not Outcome.NOT_MEASURED
+    assert found.worst_class == table["class"][0]
+    assert found.classes[0].change.value == number.value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,19 @@ def worst_change(evidence: Evidence, part: NDArray[np.integer] | None) -> Number
     if part is None or right is None:
         return Number.missing("points", NO_LABELS, len(evidence.split))
     return worst_of(part_counts(part, *right))
+
+
+def worst_label_change(evidence: Evidence) -> Number:
+    """The same of labels, each of which is one decision of every item; n counts the items.
+
+    Neither end needs the labels of one item to be independent of one another.
+    """
+    before, after = evidence.comparison.before, evidence.comparison.after
+    if before.correct is None or after.correct is None:
+        return Number.missing("points", NO_LABELS, len(evidence.split))
+    assert after.part_of is not None, "several labels of each item"
+    found = worst_of(part_counts(after.part_of, before.correct, after.correct))
+    return replace(found, n=len(evidence.split))
 
 
 def _right(evidence: Evidence) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:

@@ -39,6 +39,7 @@ from compress_core.reviews.seals import broken_seals
 from compress_core.subject.answer_kind import AnswerKind, PredictionTask
 from compress_core.subject.split import Split
 from dashboard.figures.classes_hurt import classes_hurt
+from dashboard.figures.confidence import reliability
 from dashboard.review.verdict_words import _worst
 from tests.test_review import FEW
 from tests.test_tasks import PRUNED, _speech, _subject
@@ -234,3 +235,23 @@ def test_the_label_that_lost_most_is_judged_as_a_class_is() -> None:
     assert found.judged[0].outcome is not Outcome.NOT_MEASURED
     assert found.worst_class == table["class"][0]
     assert found.classes[0].change.value == number.value
+
+
+@pytest.mark.parametrize("task", [PredictionTask.TOKENS, PredictionTask.LABELS])
+def test_bins_of_calibration_have_no_intervals_where_decisions_depend_on_one_another(
+    task: PredictionTask,
+) -> None:
+    bins = compare(compress(_subject(task), PRUNED)).behavior.reliability()
+    assert bins["accuracy"].notna().any()
+    assert bins[["accuracy_low", "accuracy_high"]].isna().all(axis=None)
+    figure = reliability(bins).figure
+    assert "no intervals" in figure.layout.title.text.replace("<br>", " ")
+    assert not [trace for trace in figure.data if "customdata[1]" in (trace.hovertemplate or "")]
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_verdict_counts_items_and_not_their_places(spoken: Model) -> None:
+    printed = run("compare", *SPEAKER)
+    items = f", validation split, N = {len(spoken.subject.split('validation'))})"
+    assert items in printed.stdout
+    assert items in compare(spoken)._repr_html_()

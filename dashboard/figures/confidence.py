@@ -23,7 +23,8 @@ def reliability(
     """How often each model is right against how sure it said it was, side by side on the same axes.
 
     bins: model ("before", "after"), low, high, n, confidence, accuracy, accuracy_low, accuracy_high
-    (shares); empty bins hold NaN. ece: the calibration error as a share.
+    (shares); empty bins hold NaN, and so do intervals that are not there. ece: the calibration error as a
+    share.
     """
     colors = palette.ink(dark=dark)
     titles = [_panel(_("Original"), ece_before), _panel(_("Compressed"), ece_after)]
@@ -44,13 +45,27 @@ def reliability(
         figure,
         dark=dark,
         title=_("Is a model right as often as it says?"),
-        subtitle=_("On the dotted line it is; gray: the gap; bars: 95 % intervals, each bin by itself"),
+        subtitle=_subtitle(told=_has_intervals(bins)),
         height=500,
     )
     figure.update_layout(barmode="overlay", bargap=0, margin_t=88)
     figure.update_annotations(font={"size": palette.TEXT_SIZE, "color": colors.text})
     table = bins.rename(columns={"model": "side"}).reset_index(drop=True)
     return Drawn(figure, _alternative(bins, ece_before, ece_after), table)
+
+
+def _has_intervals(bins: pd.DataFrame) -> bool:
+    """Whether the bins with items have one; where items hold several decisions none has."""
+    return bool(bins.loc[bins["n"] > 0, "accuracy_low"].notna().all())
+
+
+def _subtitle(*, told: bool) -> str:
+    if told:
+        return _("On the dotted line it is; gray: the gap; bars: 95 % intervals, each bin by itself")
+    return _(
+        "On the dotted line it is; gray: the gap; no intervals: the decisions of one item are not "
+        "independent of one another"
+    )
 
 
 def _panel(name: str, ece: float | None) -> str:
@@ -71,7 +86,8 @@ def _add_model(figure: go.Figure, bins: pd.DataFrame, column: int, color: str, c
         hoverinfo="skip",
     )
     figure.add_trace(gap, row=1, col=column)
-    figure.add_trace(_dots(part, color, colors), row=1, col=column)
+    dots = _dots(part, color, colors, told=_has_intervals(bins))
+    figure.add_trace(dots, row=1, col=column)
     line = {"color": colors.text, "width": 1.2, "dash": "dot"}
     figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line=line, row=1, col=column)
     share = part["n"] / max(float(part["n"].sum()), 1.0)
@@ -86,8 +102,9 @@ def _add_model(figure: go.Figure, bins: pd.DataFrame, column: int, color: str, c
     figure.add_trace(counts, row=2, col=column)
 
 
-def _dots(part: dict[str, np.ndarray], color: str, colors: Ink) -> go.Scatter:
-    """Accuracy at the mean confidence of each bin, with its interval."""
+def _dots(part: dict[str, np.ndarray], color: str, colors: Ink, *, told: bool) -> go.Scatter:
+    """Accuracy at the mean confidence of each bin, with its interval where it is told."""
+    accuracy = "%{y:.1%} [%{customdata[1]:.1%}, %{customdata[2]:.1%}]" if told else "%{y:.1%}"
     return go.Scatter(
         x=part["confidence"],
         y=part["accuracy"],
@@ -105,7 +122,7 @@ def _dots(part: dict[str, np.ndarray], color: str, colors: Ink) -> go.Scatter:
         customdata=np.stack([part["n"], part["accuracy_low"], part["accuracy_high"]], axis=1),
         hovertemplate=hover(
             (_("confidence"), "%{x:.1%}"),
-            (_("accuracy"), "%{y:.1%} [%{customdata[1]:.1%}, %{customdata[2]:.1%}]"),
+            (_("accuracy"), accuracy),
             (_("items"), "%{customdata[0]:,d}"),
         ),
     )

@@ -304,7 +304,8 @@ class Comparison:
 
         Columns: model (before, after), bin, low, high (its borders), n, confidence (mean), accuracy,
         accuracy_low, accuracy_high (Wilson). Items without finite outputs are left out; a bin without
-        items has no confidence and no accuracy. Raises Refused without labels.
+        items has no confidence and no accuracy. Where an item holds several decisions, these are not
+        independent of one another, and there are no intervals. Raises Refused without labels.
         """
         right_before, right_after = self._right()
         frames = [_reliability(self.before, right_before), _reliability(self.after, right_after)]
@@ -369,7 +370,7 @@ def _reliability(predictions: Predictions, right: np.ndarray) -> pd.DataFrame:
     bins = confidence_bin(confidence)
     n, hits = np.bincount(bins, minlength=BINS), np.bincount(bins[right], minlength=BINS)
     low, high = wilson(hits, n)
-    seen = np.where(n > 0, n, np.nan)
+    seen, told = np.where(n > 0, n, np.nan), (n > 0) & (not predictions.in_parts)
     return pd.DataFrame(
         {
             "bin": np.arange(BINS),
@@ -378,7 +379,7 @@ def _reliability(predictions: Predictions, right: np.ndarray) -> pd.DataFrame:
             "n": n,
             "confidence": np.bincount(bins, confidence, BINS) / seen,
             "accuracy": hits / seen,
-            "accuracy_low": np.where(n > 0, low, np.nan),
-            "accuracy_high": np.where(n > 0, high, np.nan),
+            "accuracy_low": np.where(told, low, np.nan),
+            "accuracy_high": np.where(told, high, np.nan),
         }
     )

@@ -255,3 +255,14 @@ def test_the_verdict_counts_items_and_not_their_places(spoken: Model) -> None:
     items = f", validation split, N = {len(spoken.subject.split('validation'))})"
     assert items in printed.stdout
     assert items in compare(spoken)._repr_html_()
+
+
+def test_a_gate_on_what_turned_wrong_takes_items_for_independent_and_not_their_places(spoken: Model) -> None:
+    gates = read_gates(f"{FEW}gates: [{{measure: negative_flips, limit: 0.3}}]")
+    number = core_review(spoken, gates, split="validation").judged[0].number
+    compared = compare(spoken).behavior
+    assert compared.before.correct is not None
+    assert compared.after.correct is not None
+    lost = compared.before.correct & ~compared.after.correct
+    assert number.value == pytest.approx(lost.mean())
+    assert number.n == len(spoken.subject.split("validation"))

@@ -39,7 +39,10 @@ class Freshness(Enum):
 
 @dataclass(frozen=True, eq=False)
 class HeaderNumbers:
-    """Numbers of one model, known by its key and that of its subject, on so many items of the split."""
+    """Numbers of one model, known by its key and that of its subject, on so many items of the split.
+
+    unanswered: how many of these get no finite answer, where there are such.
+    """
 
     model: str
     subject: str
@@ -49,6 +52,7 @@ class HeaderNumbers:
     all_items: int
     freshness: Freshness
     task: PredictionTask = PredictionTask.CLASSIFICATION
+    unanswered: str | None = None
 
     def headline(self) -> Metric:
         """The metric that stands for the model: the first one that is measured."""
@@ -75,7 +79,7 @@ class HeaderNumbers:
         return said + marks[self.freshness]
 
     def sentence(self) -> str:
-        """What the numbers were measured on."""
+        """What the numbers were measured on, and which items count as wrong for want of an answer."""
         said = {
             Freshness.EXACT: _("Measured on {items:,} items of the {split} split, the same for both models."),
             Freshness.QUICK: _(
@@ -86,7 +90,8 @@ class HeaderNumbers:
                 "The current recipe is being measured."
             ),
         }
-        return said[self.freshness].format(items=self.items, split=_(SPLIT))
+        measured = said[self.freshness].format(items=self.items, split=_(SPLIT))
+        return measured if self.unanswered is None else f"{measured} {_(self.unanswered)}"
 
 
 def known(model: Model) -> HeaderNumbers | None:
@@ -106,7 +111,7 @@ def exact(model: Model) -> HeaderNumbers | None:
     if not all(engine.is_evaluated(one, split) for one in (model, Model.original(model.subject))):
         return None
     numbers = evaluate(model, split, engine.store())
-    return _of(model, numbers, len(split), len(split), Freshness.EXACT)
+    return _of(model, numbers, split, len(split), Freshness.EXACT)
 
 
 def within_patience(model: Model, on_quick: Callable[[HeaderNumbers], None]) -> HeaderNumbers | None:
@@ -181,12 +186,24 @@ def _quick_if_known(model: Model) -> HeaderNumbers | None:
 
 def _quick(model: Model, split: Split) -> HeaderNumbers:
     quick = engine.quick_numbers(model, split)
-    return _of(model, quick.numbers, quick.items, len(split), Freshness.QUICK)
+    return _of(model, quick.numbers, engine.first_items(split), len(split), Freshness.QUICK)
 
 
 def _of(
-    model: Model, numbers: Mapping[str, Number], items: int, all_items: int, freshness: Freshness
+    model: Model, numbers: Mapping[str, Number], on: Split, all_items: int, freshness: Freshness
 ) -> HeaderNumbers:
-    changed = model.is_changed
-    task = model.subject.task
-    return HeaderNumbers(model.key, model.subject.key, changed, numbers, items, all_items, freshness, task)
+    """Numbers that were measured on these items, so that their answers are known."""
+    from compress_core.measure.behavior.unanswered import unanswered
+
+    store = engine.store()
+    return HeaderNumbers(
+        model.key,
+        model.subject.key,
+        model.is_changed,
+        numbers,
+        len(on),
+        all_items,
+        freshness,
+        model.subject.task,
+        unanswered(model, on, store.without_workspace() if freshness is Freshness.QUICK else store),
+    )

@@ -67,12 +67,13 @@ def apply(asked: ModelOptions, out: OutOption = None, force: ForceOption = False
 
 def _print(case: Case, content: printing.Content, numbers: Mapping[str, Number]) -> None:
     """All of it as JSON, or the numbers as a table."""
-    from compress_core.cli.numbers_json import headline, titled
+    from compress_core.cli.numbers_json import headline, print_unanswered, titled
 
     if case.chosen.as_json:
         printing.print_json(content)
         return
     typer.echo(headline(case))
+    print_unanswered(case)
     printing.print_table(printing.NUMBER_HEADS, printing.number_rows(titled(numbers)))
 
 

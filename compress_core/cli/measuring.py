@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def evaluate(asked: ModelOptions) -> None:
     """Accuracy, calibration, size: as loaded or with a recipe."""
     from compress_core.cli.loading import open_case
-    from compress_core.cli.numbers_json import evaluation, headline, numbers_of, titled
+    from compress_core.cli.numbers_json import evaluation, headline, numbers_of, print_unanswered, titled
 
     case = open_case(asked)
     numbers = numbers_of(case)
@@ -42,6 +42,7 @@ def evaluate(asked: ModelOptions) -> None:
         printing.print_json(evaluation(case, numbers))
         return
     typer.echo(headline(case))
+    print_unanswered(case)
     printing.print_table(printing.NUMBER_HEADS, printing.number_rows(titled(_telling(case, numbers))))
 
 
@@ -59,7 +60,14 @@ def _telling(case: Case, numbers: Mapping[str, Number]) -> Mapping[str, Number]:
 def compare(asked: ModelOptions, margin: MarginOption = None, layers: LayersOption = False) -> None:
     """The original against the compressed model, and who is hurt."""
     from compress_core.cli.loading import open_case
-    from compress_core.cli.numbers_json import evaluation, headline, numbers_of, print_layers, titled
+    from compress_core.cli.numbers_json import (
+        evaluation,
+        headline,
+        numbers_of,
+        print_layers,
+        print_unanswered,
+        titled,
+    )
     from compress_core.measure.behavior.evaluate import compare as compared
 
     _check_there_are_steps(asked)
@@ -74,6 +82,7 @@ def compare(asked: ModelOptions, margin: MarginOption = None, layers: LayersOpti
         printing.print_json({**evaluation(case, numbers), **added, **reason})
         return
     typer.echo(headline(case))
+    print_unanswered(case)
     printing.print_table(printing.NUMBER_HEADS, printing.number_rows(titled(numbers)))
     typer.echo(f"\n{_verdict_in_words(verdict, case.split, numbers['accuracy_change'])}\n")
     if rows:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import typer
+
 from compress_core.cli import printing
 from compress_core.cli.loading import Case
 from compress_core.foundation.number import Number
@@ -49,10 +51,24 @@ def evaluation(case: Case, numbers: Mapping[str, Number]) -> printing.Content:
         "n": items,
         "recipe": {"sha": recipe.sha, **recipe.as_recipe().as_json()},
         "lineage": lineage_as_json(case.model.lineage),
-        "warnings": [*case.subject.warnings, *recipe_warnings(case.model)],
+        "warnings": [*case.subject.warnings, *recipe_warnings(case.model), *unanswered_by(case)],
         **{name: number.as_json() for name, number in numbers.items()},
         "layers": layer_rows(case),
     }
+
+
+def unanswered_by(case: Case) -> list[str]:
+    """How many items get no finite answer, which accuracy counts as wrong; empty where all do."""
+    from compress_core.measure.behavior.unanswered import unanswered
+
+    said = unanswered(case.model, case.split, case.store) if case.subject.splits else None
+    return [] if said is None else [said]
+
+
+def print_unanswered(case: Case) -> None:
+    """The same as a warning above the numbers."""
+    for sentence in unanswered_by(case):
+        typer.echo(f"Warning: {sentence}\n")
 
 
 def layer_rows(case: Case) -> list[printing.Content]:

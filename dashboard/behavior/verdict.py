@@ -7,6 +7,7 @@ import streamlit as st
 from compress_core.foundation.number import Number, about
 from compress_core.measure.behavior.compare import Comparison
 from compress_core.measure.behavior.metric import Metric, Shown, shown_metrics
+from compress_core.measure.behavior.unanswered import unanswered_words
 from compress_core.subject.split import Split
 from dashboard.figures.confidence import reliability
 from dashboard.figures.drawn import Drawn
@@ -29,15 +30,9 @@ def draw(compared: Comparison, split: Split, margin: float, *, edited: bool) -> 
 
 def _say_unanswered(compared: Comparison) -> None:
     """Items without a finite answer have no class: charts leave them out, accuracy counts them as wrong."""
-    before, after = (int((~side.answered).sum()) for side in (compared.before, compared.after))
-    if before or after:
-        st.warning(
-            _(
-                "Of {total:,} items the original leaves {before:,} without a finite answer, the compressed "
-                "model {after:,}: they have no class and no confidence, and count as wrong."
-            ).format(total=compared.before.n, before=before, after=after),
-            icon=":material/warning:",
-        )
+    said = unanswered_words(compared.after, compared.before)
+    if said is not None:
+        st.warning(_(said), icon=":material/warning:")
 
 
 def _tiles(compared: Comparison) -> list[Metric]:

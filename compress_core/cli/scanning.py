@@ -131,7 +131,7 @@ def _merge(folder: Path, store: Store) -> None:
 
 def _print(case: Case, found: Sensitivity) -> None:
     from compress_core.cli.numbers_json import headline
-    from compress_core.decide.scan_words import HIGH_FROM, LOW_BELOW, by_hurt, notes_on
+    from compress_core.decide.scan_words import HIGH_FROM, LOW_BELOW, by_hurt, meant_by_kl, notes_on
 
     curves = by_hurt(found.curves)
     if case.chosen.as_json:
@@ -145,6 +145,9 @@ def _print(case: Case, found: Sensitivity) -> None:
     rows = [_row(point) for curve in curves for point in curve.points]
     printing.print_table(heads, rows)
     typer.echo(f"\nlow: KL below {LOW_BELOW} nat; high: from {HIGH_FROM} nat on.")
+    meant = meant_by_kl(case.subject.answers)
+    if meant is not None:
+        typer.echo(str(meant))
     for note in (note for curve in curves for note in notes_on(curve)):
         typer.echo(str(note))
 

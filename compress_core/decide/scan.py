@@ -41,6 +41,8 @@ from compress_core.foundation.refusal_json import refusal_as_json, refusal_from_
 from compress_core.foundation.release import lasting_key
 from compress_core.foundation.store import Store, digest
 from compress_core.foundation.texts import N_, Phrase
+from compress_core.measure.behavior.evaluate import predict
+from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.split import Split
 
 VALIDATION = "validation"
@@ -142,10 +144,15 @@ class _Scanning:
             read_together(ground, trial.place, trial.steps[0], self.store, places)
 
     def _pass_over(self, part: Split) -> ParentPass:
-        """The parent's pass over a part; that over the sample stays for other parts of the same scan."""
+        """The parent's pass over a part; that over the sample stays for other parts of the same scan.
+
+        Real numbers are measured in their spread over all items, which is the same for every part.
+        """
 
         def make() -> ParentPass:
-            return ParentPass.over(self.parent, part, self.places)
+            of_values = self.parent.subject.answers is AnswerKind.VALUES
+            spread = predict(self.parent, self.split, self.store).spread if of_values else None
+            return ParentPass.over(self.parent, part, self.places, spread)
 
         if part is not self.sample:
             return make()

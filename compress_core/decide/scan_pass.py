@@ -23,6 +23,7 @@ from compress_core.measure.behavior.metrics.accuracy_change import change_in_par
 from compress_core.measure.behavior.metrics.kl import NO_DISTRIBUTION, kl_by_item, mean_kl
 from compress_core.measure.behavior.predictions import Predictions, values_by_item
 from compress_core.measure.behavior.replay import Recording, replay
+from compress_core.numerics.arrays import Floats
 from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.split import Split
 
@@ -47,22 +48,28 @@ class ParentPass:
     part: Split
     recording: Recording
     before: Predictions
+    spread: Floats | None = None
 
     @classmethod
-    def over(cls, parent: Model, part: Split, places: tuple[str, ...]) -> ParentPass:
-        """Run the parent over these items; noted is what later passes need in which these layers changed."""
+    def over(
+        cls, parent: Model, part: Split, places: tuple[str, ...], spread: Floats | None = None
+    ) -> ParentPass:
+        """Run the parent over these items; noted is what later passes need in which these layers changed.
+
+        spread [values]: that of the parent's answers on all items, of which these may be a part.
+        """
         parameters = parameters_of(parent.base, places)
         recording = recorded(parent.network(), parameters, part)
         outputs = logits_of(recording.outputs, parent.subject.answers)
         before = predictions_of(outputs, part, parent.key, parent.subject.answers)
-        return cls(parent, part, recording, before)
+        return cls(parent, part, recording, before, spread)
 
     def answers(self, model: Model, changed: tuple[str, ...] | None) -> ItemAnswers:
         """What a model answers in which only these parameters changed; None: anything may have."""
         kind = model.subject.answers
         outputs = logits_of(replay(model.network(), self.recording, changed), kind)
         after = predictions_of(outputs, self.part, model.key, kind)
-        divergence = torch.from_numpy(np.array(kl_by_item(self.before, after)))
+        divergence = torch.from_numpy(np.array(kl_by_item(self.before, after, self.spread)))
         change = None
         if self.before.correct is not None and after.correct is not None:
             change = torch.from_numpy(after.correct.astype(np.int8) - self.before.correct.astype(np.int8))
@@ -110,7 +117,7 @@ def kl_of(answers: Sequence[ItemAnswers], kind: AnswerKind) -> Number:
     divergence = torch.cat([found.divergence for found in answers]).numpy()
     if kind is AnswerKind.SHARES:
         return Number.missing("nat", NO_DISTRIBUTION, divergence.size)
-    return mean_kl(values_by_item(divergence, _items_of(answers)))
+    return mean_kl(values_by_item(divergence, _items_of(answers)), kind)
 
 
 def change_of(answers: Sequence[ItemAnswers]) -> Number:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_
+from compress_core.numerics.spread import spread_of
 from compress_core.subject.judged_rows import JudgedRows, judged_rows
 from compress_core.subject.split import Split
 from compress_core.training.objective import TrainingObjective
@@ -63,9 +64,9 @@ class ValueObjective(TrainingObjective):
         """With the spread of the labels, and of what a teacher answers [N, values]."""
         assert items.labels is not None, "refused before"
         labels = items.labels.reshape(len(items.labels), -1)
-        told = None if teacher_answers is None else spread_of(teacher_answers)
+        told = None if teacher_answers is None else _unit_of(teacher_answers)
         return replace(
-            self, spread=spread_of(labels), mean=labels.double().mean(dim=0).float(), teacher_spread=told
+            self, spread=_unit_of(labels), mean=labels.double().mean(dim=0).float(), teacher_spread=told
         )
 
     def refuse_no_choice(self, validation: Split) -> None:
@@ -81,9 +82,9 @@ class ValueObjective(TrainingObjective):
             )
 
 
-def spread_of(values: Tensor) -> Tensor:
+def _unit_of(values: Tensor) -> Tensor:
     """The standard deviation of each value [N, values] -> [values]; 1 where all are alike."""
-    found = values.double().std(dim=0, correction=0).float()
+    found = torch.from_numpy(spread_of(values.detach().cpu().numpy())).float()
     return torch.where(found > 0, found, torch.ones_like(found))
 
 

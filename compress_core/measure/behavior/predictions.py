@@ -13,6 +13,7 @@ from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_
 from compress_core.numerics.arrays import Floats
+from compress_core.numerics.spread import spread_of
 from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.judged_rows import judged_rows
 
@@ -169,6 +170,12 @@ class Predictions:
     def has_confidence(self) -> NDArray[np.bool_]:
         """Which items got probabilities, [N]."""
         return _read_only(~np.isnan(self.log_probabilities[:, 0]))
+
+    @cached_property
+    def spread(self) -> Floats:
+        """The standard deviation of each value that the model answers with, over the items [C]."""
+        with np.errstate(invalid="ignore"):
+            return _read_only(spread_of(self.logits))
 
     @cached_property
     def predicted(self) -> NDArray[np.int64]:

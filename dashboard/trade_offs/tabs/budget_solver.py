@@ -32,6 +32,7 @@ from dashboard.show import figure, is_dark, number_text, provenance
 from dashboard.text import _
 from dashboard.trade_offs import budget_options, budget_result, budget_wish
 from dashboard.trade_offs.budget_options import SPLIT, Held
+from dashboard.trade_offs.kl_words import say_what_kl_is
 
 if TYPE_CHECKING:
     from dashboard.view import View
@@ -106,6 +107,7 @@ def _budget(view: View, parent: Model, plan: ScanPlan, whole: OptionTable) -> No
         work.follow()
         if found is not None:
             budget_result.draw(view, found)
+            say_what_kl_is(parent.subject)
         else:
             st.caption(
                 _(

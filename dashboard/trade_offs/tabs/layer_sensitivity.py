@@ -23,6 +23,7 @@ from dashboard.known_scan import curves_known, degrees_known, plan_of, scan_job
 from dashboard.number_table import height_of, number_table
 from dashboard.show import figure, is_dark, number_text, provenance, with_interval
 from dashboard.text import _, literal
+from dashboard.trade_offs.kl_words import say_what_kl_is
 from dashboard.trade_offs.rows_to_come import RowsToCome
 from dashboard.which_layer_bears import SCANNED, by_output
 
@@ -163,6 +164,7 @@ def _shown(view: View, subject: Subject, curves: Sequence[Curve], family: Family
         },
         height=height_of(len(points), 400),
     )
+    say_what_kl_is(subject)
     _notes(chosen)
 
 

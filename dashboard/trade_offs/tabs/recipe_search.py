@@ -23,6 +23,7 @@ from dashboard.page_job import PageJob
 from dashboard.show import figure, is_dark, provenance, refusals, with_interval
 from dashboard.text import _, literal
 from dashboard.trade_offs import estimates_checked, taken_recipe
+from dashboard.trade_offs.kl_words import say_what_kl_is
 
 if TYPE_CHECKING:
     from compress_core.jobs.info import Info
@@ -70,6 +71,7 @@ def draw(view: View, model: Model) -> None:
     found = work.result()
     if found is not None:
         _result(view, found)
+        say_what_kl_is(subject)
     with st.expander(_("What the estimates are worth"), icon=":material/fact_check:"), refusals():
         estimates_checked.draw(parent)
 

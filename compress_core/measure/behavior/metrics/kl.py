@@ -19,12 +19,21 @@ NO_DISTRIBUTION = N_("The answers are a share for each class by itself, no distr
 UNBOUNDED = N_("The model gives probability 0 to something the original holds possible.")
 
 
-def kl_by_item(before: Predictions, after: Predictions) -> Floats:
+NO_SPREAD = N_("The original answers every item alike, so that no variance says how much a shift is.")
+
+
+def kl_by_item(before: Predictions, after: Predictions, spread: Floats | None = None) -> Floats:
     """KL(original || model) of each item in nats, [N]; NaN where an output is not finite.
 
-    Of real numbers, and of vectors at length 1, it is that between normal distributions of variance 1 about
-    them: half the squared distance.
+    Of real numbers it is that between two normal distributions about both answers, of the variance of the
+    original's answers on these items: (a - b)^2 / (2 variance), summed over the values, whatever their unit;
+    infinite where a value moves that was the same for all items. spread [C]: the roots of these variances
+    where more items tell them. Of vectors at length 1: half the squared distance, a variance of 1.
+
+    Kullback 1959, Information Theory and Statistics, chapter 9 (equal covariances).
     """
+    if before.kind is AnswerKind.VALUES:
+        return _of_values(before, after, before.spread if spread is None else spread)
     if not before.kind.has_classes:
         one, other = (_places(each) for each in (before, after))
         apart: Floats = 0.5 * np.square(one - other).sum(axis=1)
@@ -37,11 +46,17 @@ def kl_by_item(before: Predictions, after: Predictions) -> Floats:
     return divergence
 
 
+def _of_values(before: Predictions, after: Predictions, spread: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = before.logits.astype(np.float64) - after.logits
+        squared = np.square(apart / spread)
+        divergence: Floats = 0.5 * np.where(apart == 0, 0.0, squared).sum(axis=1)
+    return divergence
+
+
 def _places(answered: Predictions) -> Floats:
-    """Where answers [N, C] stand: real numbers as they are, vectors on the unit sphere."""
+    """Where vectors [N, C] stand on the unit sphere."""
     values = answered.logits.astype(np.float64)
-    if answered.kind is AnswerKind.VALUES:
-        return values
     lengths = np.sqrt(np.square(values).sum(axis=1, keepdims=True))
     found: Floats = np.divide(values, lengths, out=np.full_like(values, np.nan), where=lengths > 0)
     return found
@@ -58,23 +73,25 @@ def _places(answered: Predictions) -> Floats:
     tasks=EVERY_TASK,
 )
 def kl(before: Predictions, after: Predictions) -> Number:
-    """How far the probabilities moved from the original's, on average over the items.
+    """How far the answers moved from the original's: probabilities, or real numbers in their spread.
 
-    Mean of KL(original || model) in nats. The interval takes into account that few items make up most of
-    it; below 500 items there is none, as these few may be missing.
+    Mean of KL(original || model) in nats. Of real numbers it is that of two normal distributions, of the
+    variance of the original's answers on these items. The interval takes into account that few items make up
+    most of it; below 500 items there is none, as these few may be missing.
 
-    Kullback and Leibler 1951, Annals of Mathematical Statistics 22, 79-86.
+    Kullback and Leibler 1951, Annals of Mathematical Statistics 22, 79-86; of real numbers Kullback 1959,
+    Information Theory and Statistics, chapter 9.
     """
     if AnswerKind.SHARES in {before.kind, after.kind}:
         return Number.missing("nat", NO_DISTRIBUTION, after.n)
-    return mean_kl(after.by_item(kl_by_item(before, after)))
+    return mean_kl(after.by_item(kl_by_item(before, after)), before.kind)
 
 
-def mean_kl(divergence: Floats) -> Number:
+def mean_kl(divergence: Floats, kind: AnswerKind) -> Number:
     """The mean of divergences [N] that were measured item by item, with its interval."""
     if np.isnan(divergence).any():
         return Number.missing("nat", NOT_FINITE, divergence.size)
     if np.isinf(divergence).any():
-        return Number.missing("nat", UNBOUNDED, divergence.size)
+        return Number.missing("nat", NO_SPREAD if kind is AnswerKind.VALUES else UNBOUNDED, divergence.size)
     found = mean_number(divergence, "nat", least=LEAST)
     return found if found.low is None else replace(found, low=max(0.0, found.low))

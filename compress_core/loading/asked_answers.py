@@ -17,6 +17,7 @@ from compress_core.network.input_field import is_whole
 from compress_core.subject.answer_kind import AnswerKind, PredictionTask
 from compress_core.subject.input_form import InputForm
 from compress_core.subject.judged_rows import NOT_COUNTED, UNKNOWN, refuse_other_shape
+from compress_core.subject.reading_remarks import ReadingRemarks
 from compress_core.subject.split import Split
 from compress_core.subject.subject import Subject
 
@@ -86,7 +87,7 @@ def _likely_task(outputs: Any, labels: NDArray[np.generic] | None) -> Prediction
         and _for_tokens(outputs, labels)
     ):
         return PredictionTask.TOKENS
-    if labels is not None and labels.dtype.kind == "f":
+    if labels is not None and labels.dtype.kind == "f" and not _are_truths(labels):
         return PredictionTask.REGRESSION
     if labels is not None and labels.ndim == 2:
         return PredictionTask.LABELS
@@ -105,6 +106,30 @@ def _are_numbers_of_classes(labels: NDArray[np.generic] | None, outputs: Any) ->
     if labels is None or labels.ndim != 1 or labels.dtype.kind != "f" or not isinstance(outputs, Tensor):
         return False
     return outputs.dim() == 2 and outputs.shape[1] > 1 and _are_whole(labels)
+
+
+def _are_truths(labels: NDArray[np.generic]) -> bool:
+    """Whether real numbers [N, labels] are the 0 and 1 that a binary cross-entropy takes as its targets."""
+    return labels.ndim == 2 and labels.shape[1] > 1 and bool(((labels == 0) | (labels == 1)).all())
+
+
+def said_of_truths(task: TaskName | None, items: Items, kind: AnswerKind) -> ReadingRemarks:
+    """That real numbers were taken for labels that hold or don't, where nobody said so."""
+    labels = items.labels
+    if (
+        task is not None
+        or labels is None
+        or labels.dtype.kind != "f"
+        or kind.task is not PredictionTask.LABELS
+    ):
+        return ReadingRemarks()
+    said = Phrase(
+        "The labels are real numbers, but each is 0 or 1, so that they were taken for {count} labels that "
+        "hold or don't. If the network answers such numbers instead, ask for regression: "
+        'task="regression" in Python, --task regression in the shell, or "What is asked of it" on Start.',
+        count=labels.shape[1],
+    )
+    return ReadingRemarks((said,))
 
 
 def _are_whole(values: NDArray[np.generic]) -> bool:

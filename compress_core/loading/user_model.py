@@ -15,6 +15,7 @@ from compress_core.loading.asked_answers import (
     TaskName,
     kind_asked,
     refuse_other_places,
+    said_of_truths,
 )
 from compress_core.loading.class_names import (
     classes_named_by,
@@ -98,7 +99,7 @@ def subject_from_network(
         built = make_subject(
             name, name, ours, form, named, splits, summary, name, origin=origin, came_as=came_as
         )
-        read = ReadingRemarks() if items is None else items.remarks
+        read = ReadingRemarks() if items is None else items.remarks + said_of_truths(task, items, kind)
         return with_item_remarks(checked(replace(built, blueprint=blueprint, answers=kind)), read)
 
 

@@ -14,7 +14,13 @@ from torch import Tensor
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.allowance import ON_OWN_MACHINE, RunLimits, check_scores
-from compress_core.loading.asked_answers import TaskName, check_labels, kind_of_rows, with_class_numbers
+from compress_core.loading.asked_answers import (
+    TaskName,
+    check_labels,
+    kind_of_rows,
+    said_of_truths,
+    with_class_numbers,
+)
 from compress_core.loading.best_candidate import best_candidate
 from compress_core.loading.cards import card_of, cards
 from compress_core.loading.class_names import classes_named_by, numbered, with_known_classes
@@ -76,6 +82,7 @@ def user_subject(
             names=", ".join(field.name for field in items.fields),
         )
     kind = kind_of_rows(task, items, name)
+    remarks = ReadingRemarks() if items is None else items.remarks + said_of_truths(task, items, kind)
     items = None if items is None else with_class_numbers(items, kind)
     known = match_known(state, known_shapes())
     if known is not None and kind is AnswerKind.SCORES:
@@ -85,7 +92,6 @@ def user_subject(
     state = {key: tensor.to(calculated_type(tensor.dtype)) for key, tensor in state.items()}
     judged, apart = (items, None) if items is None or not sets_apart else set_apart(items)
     items_in_all = 0 if items is None else len(items.inputs)
-    remarks = ReadingRemarks() if items is None else items.remarks
     try:
         inferred = _inferred(state, items, judged, input_shape, preprocessing, allowed, kind)
     except Refused as refused:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from compress_core import load
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.deliver.packed_file import pack_bytes, read_packed, write_packed
@@ -202,3 +205,27 @@ def test_the_same_numbers_in_16_and_in_32_bits_are_two_models_to_the_store() -> 
     one, other = _loaded(half), _loaded(wide)
     assert one.digest == other.digest
     assert one.key != other.key
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_of_16_bits_count_them_in_a_network_that_code_builds(
+    kind: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file alone and the file for a factory, which builds in float32, are the same model."""
+    (tmp_path / "built_here.py").write_text(
+        "from torch import nn\n"
+        "def build(): return nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    network = nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4)).to(kind)
+    save_file(network.state_dict(), "half.safetensors")
+    np.savez("items.npz", inputs=ITEMS.numpy())
+    alone = load("half.safetensors", "items.npz")
+    built = load("built_here:build", "items.npz", weights="half.safetensors")
+    assert dict(built.came_as) == dict(alone.came_as)
+    assert built.warnings == alone.warnings
+    first, second = (_rows(Model.original(subject)) for subject in (alone, built))
+    assert {first[name] for name in ("dense", "values")} == {2 * (17 * 8 + 9 * 4)}
+    assert {second[name] for name in ("dense", "values")} == {2 * (17 * 8 + 9 * 4)}
+    for subject in (alone, built):
+        assert read_bundle(bundle_of(subject)).key == subject.key

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from compress_core.foundation.errors import Refused
 from compress_core.loading.state_names import StateDict, named_as
 from compress_core.loading.stored import shown
-from compress_core.subject.reading_remarks import ReadingRemarks
 
 
 def loaded(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:
@@ -31,13 +30,15 @@ def refuse_other_shapes(network: nn.Module, state: Mapping[str, Tensor], name: s
         )
 
 
-def loaded_from(network: nn.Module, state: StateDict, name: str) -> tuple[nn.Module, ReadingRemarks]:
-    """The network with the weights of a file, whose names may have another prefix, and what is said of it.
+def loaded_from(network: nn.Module, state: StateDict, name: str) -> tuple[nn.Module, StateDict]:
+    """The network with the weights of a file, whose names may have another prefix, and they as it names them.
 
+    A network takes them in its own type of number, so what they took in the file is known from them alone.
     Raises Refused with the first tensor that does not fit.
     """
     named = named_as(network.state_dict().keys(), state.tensors)
-    return loaded(network, named.tensors, name), state.remarks + named.remarks
+    taken = StateDict(named.tensors, state.remarks + named.remarks)
+    return loaded(network, named.tensors, name), taken
 
 
 def _difference(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str | None:

@@ -40,6 +40,7 @@ from compress_core.loading.user_code import network_from
 from compress_core.loading.user_model import subject_from_network, with_items, with_remarks
 from compress_core.loading.weights_place import holds_weights, state_in
 from compress_core.loading.weights_subject import refuse_other_scale, sample_with, user_subject
+from compress_core.subject.number_types import types_before
 from compress_core.subject.origin import Origin
 from compress_core.subject.reading_remarks import ReadingRemarks
 from compress_core.subject.subject import Subject
@@ -233,9 +234,9 @@ def _from_registry(network: RegisteredNetwork, asked: _Asked, state: StateDict |
 
 
 def _from_factory(origin: Origin, asked: _Asked) -> Subject:
-    network, remarks = network_from(origin), ReadingRemarks()
+    network, taken = network_from(origin), StateDict({}, ReadingRemarks())
     if asked.place is not None:
-        network, remarks = loaded_from(network, asked.state, asked.name)
+        network, taken = loaded_from(network, asked.state, asked.name)
     subject = subject_from_network(
         network,
         asked.items,
@@ -244,8 +245,9 @@ def _from_factory(origin: Origin, asked: _Asked) -> Subject:
         task=asked.task,
         preprocessing=asked.knobs.preprocessing,
         origin=origin,
+        came_as=types_before(taken.tensors),
     )
-    return with_remarks(subject, remarks)
+    return with_remarks(subject, taken.remarks)
 
 
 def _from_sample(name: str, asked: _Asked) -> Subject:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from compress_core.foundation.texts import Phrase
 from compress_core.loading.asked_answers import TaskName
-from compress_core.loading.fitting_weights import loaded
+from compress_core.loading.fitting_weights import loaded_from
 from compress_core.loading.hub_preprocessing import preprocessing_of_timm, preprocessing_of_torchvision
 from compress_core.loading.item_form import ItemShape, form_of
 from compress_core.loading.items import Items
@@ -24,6 +24,7 @@ from compress_core.loading.registry_signatures import torchvision_name_of
 from compress_core.loading.state_names import StateDict, named_as
 from compress_core.loading.user_model import subject_from_network, with_remarks
 from compress_core.subject.blueprint import Blueprint
+from compress_core.subject.number_types import types_before
 from compress_core.subject.reading_remarks import ReadingRemarks
 from compress_core.subject.subject import Subject
 
@@ -80,10 +81,9 @@ def registered_subject(
     """
     shape = input_shape or _shape_of(items, preprocessing)
     told = _numbers(found, state, None if input_shape is None else input_shape[-1])
-    network, remarks = found.built(told), _RANDOM
+    network, taken = found.built(told), StateDict({}, _RANDOM)
     if state is not None:
-        named = named_as(network.state_dict().keys(), state.tensors)
-        network, remarks = loaded(network, named.tensors, found.name), state.remarks + named.remarks
+        network, taken = loaded_from(network, state, found.name)
     subject = subject_from_network(
         network,
         items,
@@ -94,8 +94,9 @@ def registered_subject(
         classes=found.classes or None,
         summary=Phrase("{name} of {source}.", name=found.name, source=found.source),
         blueprint=Blueprint.of(found.source, {"name": found.name, **told}),
+        came_as=types_before(taken.tensors),
     )
-    return with_remarks(subject, remarks)
+    return with_remarks(subject, taken.remarks)
 
 
 _RANDOM = ReadingRemarks(

@@ -68,6 +68,7 @@ def subject_from_network(
     summary: str = "",
     origin: Origin | None = None,
     blueprint: Blueprint | None = None,
+    came_as: Mapping[str, torch.dtype] = MappingProxyType({}),
 ) -> Subject:
     """The model that a network of your own is, with the items as `splits_of` divides them.
 
@@ -75,7 +76,8 @@ def subject_from_network(
     given. task: what is asked of it, told by its answers and the labels where it is not given; form, classes
     and summary: what is known of it, else whole numbers of one byte mean 0 to 255, they are scaled as the
     preprocessing says, and everything else is shown to the network as it is. origin or blueprint say how
-    another process builds it.
+    another process builds it. came_as: by name the types in which its tensors stood in a file, where it took
+    them in types of its own.
 
     Raises Refused where the network does not run on such items or gives no table of class scores.
     """
@@ -83,7 +85,7 @@ def subject_from_network(
     refuse_without_layers(network, name)
     with explained(name, form.shape):
         ours = unwrapped(network)
-        came_as = types_before(ours.state_dict())
+        came_as = {**came_as, **types_before(ours.state_dict())}
         ours = calculating(ours.to("cpu")).eval()
         form = replace(form_of_network(ours, form, items, name), next_word=task == NEXT_TOKEN)
         ours = with_border(ours, form.border)

@@ -282,6 +282,8 @@ def make_subject(
     if not next(network.children(), None):
         network = nn.Sequential(network)  # a layer alone has no name
         came_as = {f"0.{name}": kind for name, kind in came_as.items()}
+    # In the network's own order: a file has another, and the key is made of it.
+    came_as = {name: came_as[name] for name in network.state_dict() if name in came_as}
     probes = _probes(form, splits)
     changes = run_changes(network, (form.baseline, probes[-1][:_FEWEST_ITEMS]))
     if changes.parameters:
@@ -307,7 +309,7 @@ def make_subject(
         factory=factory,
         origin=origin,
         code=code_of(network, [probe[:probed] for probe in probes]),
-        came_as=MappingProxyType(dict(came_as)),
+        came_as=MappingProxyType(came_as),
     )
 
 

@@ -37,7 +37,7 @@ ObjectivesOption = Annotated[
         "--objectives",
         metavar="A,B",
         help="What is made better at once, of accuracy, kl, packed_bytes and macs; accuracy,packed_bytes if "
-        "left out.",
+        "left out, kl,packed_bytes where there is no accuracy.",
         show_default=False,
     ),
 ]
@@ -69,6 +69,7 @@ def search(
     """
     from compress_core.cli.loading import open_case
     from compress_core.decide.known_places import refuse_unknown
+    from compress_core.decide.search_plan import suited
     from compress_core.tasks.search_recipes import SEARCH
 
     refuse_a_recipe(asked, "search")
@@ -78,6 +79,8 @@ def search(
     told |= {"objectives": None if objectives is None else [word.strip() for word in objectives.split(",")]}
     plan = _plan({name: value for name, value in told.items() if value is not None})
     case = open_case(asked)
+    if objectives is None:
+        plan = plan.model_copy(update={"objectives": suited(plan.objectives, case.subject, "validation")})
     refuse_unknown(locked or (), case.model)
     found = printing.with_progress(SEARCH.run(case.model, plan, seed, case.store))
     _print(case, found)

@@ -28,7 +28,7 @@ LEAST_PAIRS = 8
 """Fewer real evaluations correct no estimate."""
 _LEAST_DAMAGE = 0.002  # a fifth of a point: what is less says nothing of how places act together
 _NO_INTERVAL = N_("Estimated from what each layer does alone: no interval says how layers act together.")
-_NO_LABELS = N_("The items have no labels, so the scan measured no accuracy.")
+NO_ACCURACY = N_("The scan measured no accuracy: that takes labels, and a model that answers with classes.")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Estimator:
         change = self.change(positions)
         return Estimate(
             Number(self.divergence(positions), "nat", "estimated", n=self.items, no_interval=_NO_INTERVAL),
-            Number.missing("points", _NO_LABELS)
+            Number.missing("points", NO_ACCURACY)
             if change is None
             else Number(change, "points", "estimated", n=self.items, no_interval=_NO_INTERVAL),
         )

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from math import sqrt
 
 from compress_core.decide.budget_curve import BudgetCurve, Choice
-from compress_core.decide.estimate import Estimator
+from compress_core.decide.estimate import NO_ACCURACY, Estimator
 from compress_core.decide.knob_positions import positions_at
 from compress_core.decide.options import PlaceOptions
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
 
 STEPS = 12  # halvings of what lies between two budgets
-_NO_LABELS = N_("The items have no labels, so the scan measured no accuracy.")
 _NO_INTERVAL = N_("Estimated from what each layer does alone: no interval says how layers act together.")
 
 
@@ -24,7 +23,7 @@ def estimated_change(estimator: Estimator, places: Sequence[PlaceOptions], choic
     """
     change = _change(estimator, places, choice)
     if change is None:
-        return Number.missing("points", _NO_LABELS)
+        return Number.missing("points", NO_ACCURACY)
     return Number(change, "points", "estimated", n=estimator.items, no_interval=_NO_INTERVAL)
 
 

@@ -18,14 +18,12 @@ from compress_core.foundation.number import Number
 from compress_core.foundation.plain_json import number_as_json, number_from_json
 from compress_core.foundation.release import lasting_key
 from compress_core.foundation.store import Store, digest
-from compress_core.foundation.texts import N_
 from compress_core.foundation.workspace.scan_points import NUMBERS, searched_on
 from compress_core.measure.behavior.evaluate import evaluate, predict
 from compress_core.measure.behavior.metric import numbers
 from compress_core.measure.cost.cost import network_macs
 
 EVALUATED = "searched recipe"
-NO_LABELS = N_("Without labels there is no accuracy: search with the objective kl instead.")
 
 
 def numbers_of_run(model: Model, parent: Model, store: Store) -> Mapping[Objective, Number]:
@@ -55,7 +53,7 @@ def _measured(model: Model, parent: Model, store: Store) -> dict[str, object]:
     evaluate(model, split, store)
     against = numbers(predict(model, split, store), predict(parent, split, store))
     found = {
-        Objective.ACCURACY: against.get("accuracy_change", Number.missing("points", NO_LABELS)),
+        Objective.ACCURACY: against["accuracy_change"],
         Objective.KL: against["kl"],
         Objective.PACKED_BYTES: packed_size(model, store),
         Objective.MACS: network_macs(model, store),

@@ -182,7 +182,7 @@ class _Scanning:
             trial.steps,
             model.key,
             kl_of([found], self.parent.subject.answers),
-            change_of([found]),
+            change_of([found], self.parent.subject.answers),
             counts.packed_bytes,
             counts.parameters,
             counts.macs,
@@ -249,7 +249,8 @@ class _Scanning:
         """One row of all items in the place of the pieces."""
         sampled = self.table.find(trial, self.sample)
         assert sampled is not None, "it was measured on the sample first"
-        kl, change = kl_of(answers, self.parent.subject.answers), change_of(answers)
+        kind = self.parent.subject.answers
+        kl, change = kl_of(answers, kind), change_of(answers, kind)
         self._keep(trial, self.split, replace(sampled, kl=kl, accuracy_change=change))
         for part in self.parts:
             if self.store.workspace is not None:

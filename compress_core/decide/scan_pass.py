@@ -18,7 +18,7 @@ from compress_core.decide.scan_trials import ScanTrial
 from compress_core.foundation.number import Number
 from compress_core.foundation.store import Store, digest
 from compress_core.measure.behavior.evaluate import logits_of, parameters_of, predictions_of, recorded
-from compress_core.measure.behavior.metric import NO_LABELS
+from compress_core.measure.behavior.metric import NO_CLASSES_HERE, NO_LABELS
 from compress_core.measure.behavior.metrics.accuracy_change import change_in_parts, change_of_counts
 from compress_core.measure.behavior.metrics.kl import NO_DISTRIBUTION, kl_by_item, mean_kl
 from compress_core.measure.behavior.predictions import Predictions, values_by_item
@@ -120,12 +120,12 @@ def kl_of(answers: Sequence[ItemAnswers], kind: AnswerKind) -> Number:
     return mean_kl(values_by_item(divergence, _items_of(answers)), kind)
 
 
-def change_of(answers: Sequence[ItemAnswers]) -> Number:
+def change_of(answers: Sequence[ItemAnswers], kind: AnswerKind) -> Number:
     """The change of accuracy over all parts, in points, with its paired interval."""
     n = sum(len(found.divergence) for found in answers)
     changes = [found.change for found in answers if found.change is not None]
     if len(changes) < len(answers):
-        return Number.missing("points", NO_LABELS, n)
+        return Number.missing("points", NO_LABELS if kind.has_classes else NO_CLASSES_HERE, n)
     change, items = torch.cat(changes).numpy(), _items_of(answers)
     if items is None:
         return change_of_counts(int((change > 0).sum()), int((change < 0).sum()), n)

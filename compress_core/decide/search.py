@@ -19,8 +19,8 @@ from compress_core.decide.estimate import Estimator, Pair, estimator_of
 from compress_core.decide.estimated_size import SizeEstimator, bytes_estimator, macs_estimator
 from compress_core.decide.hypervolume import most_promising
 from compress_core.decide.knob_positions import recipe_at
-from compress_core.decide.recipe_numbers import NO_LABELS, numbers_of_run
-from compress_core.decide.search_plan import Objective, SearchPlan
+from compress_core.decide.recipe_numbers import numbers_of_run
+from compress_core.decide.search_plan import NO_LABELS, Objective, SearchPlan, no_accuracy
 from compress_core.decide.search_space import FreePlace, places_of, seeds
 from compress_core.decide.searched import Evaluated, Generation, Looked, Positions, Search, costs_of
 from compress_core.decide.sensitivity import Sensitivity
@@ -51,7 +51,7 @@ def search(
     Each generation is estimated; of all that were not run, those that add most to the front are, and what
     they measure corrects later estimates and tells the sampler the truth.
 
-    Raises Refused where nothing was scanned, everything is locked, or accuracy is asked for without labels.
+    Raises Refused where nothing was scanned, everything is locked, or accuracy is asked for where there is none.
     """
     searching = _Searching.begun(parent, sensitivity, plan, store)
     study = _study(plan, seed)
@@ -127,8 +127,9 @@ class _Searching:
         if Objective.MACS in plan.objectives and network is None:
             raise Refused("The multiplications of this network cannot be counted: search without macs.")
         estimator = estimator_of(sensitivity, {layer.name: layer.highest_rank for layer in layers})
-        if Objective.ACCURACY in plan.objectives and estimator.damage is None:
-            raise Refused(NO_LABELS)
+        missing = no_accuracy(parent.subject, sensitivity.split)
+        if Objective.ACCURACY in plan.objectives and (missing is not None or estimator.damage is None):
+            raise Refused(missing or NO_LABELS)
         macs = {layer.name: layer.macs or 0 for layer in layers}
         return cls(
             parent,

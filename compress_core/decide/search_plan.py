@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.knobs import Strict
 from compress_core.foundation.texts import N_, Phrase
+
+if TYPE_CHECKING:
+    from compress_core.subject.subject import Subject
 
 
 class Objective(StrEnum):
@@ -51,8 +55,31 @@ _UNITS = {
     Objective.PACKED_BYTES: "byte",
     Objective.MACS: "MAC",
 }
+NO_LABELS = N_("Without labels there is no accuracy: search with the objective kl instead.")
+NO_CLASSES = N_(
+    "Accuracy is about classes, and the model answers with real numbers or vectors: search with the "
+    "objective kl instead."
+)
 Sampler = Literal["nsga2", "tpe"]
 MOST_OBJECTIVES = 3
+
+
+def no_accuracy(subject: Subject, split: str) -> str | None:
+    """Why there is no accuracy to search for on these items; None where there is one."""
+    if not subject.answers.has_classes:
+        return NO_CLASSES
+    return NO_LABELS if subject.split(split).labels is None else None
+
+
+def suited(objectives: Iterable[Objective], subject: Subject, split: str) -> tuple[Objective, ...]:
+    """The same objectives, the divergence in the place of an accuracy that there is not; a size beside it."""
+    if no_accuracy(subject, split) is None:
+        return tuple(objectives)
+    given = tuple(objectives)
+    found = dict.fromkeys(Objective.KL if one is Objective.ACCURACY else one for one in given)
+    if len(found) < len(given):  # two became one
+        found[Objective.PACKED_BYTES] = None
+    return tuple(found)
 
 
 class SearchPlan(Strict):

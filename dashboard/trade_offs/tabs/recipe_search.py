@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from compress_core.apply.model import Model
-from compress_core.decide.search_plan import MOST_OBJECTIVES, Objective, SearchPlan
+from compress_core.decide.search_plan import MOST_OBJECTIVES, Objective, SearchPlan, no_accuracy, suited
 from compress_core.decide.searched import Evaluated, Search
 from compress_core.foundation.texts import N_
 from compress_core.tasks.search_recipes import SEARCH
@@ -89,18 +89,16 @@ def _job(view: View, parent: Model) -> PageJob[Search]:
 def _plan(view: View, subject: Subject) -> SearchPlan:
     """What this visitor asks for; the rows that are locked on Tune stay as they are.
 
-    Where answers are no classes, their divergence stands for an accuracy.
+    Where there is no accuracy, the divergence stands for it.
     """
     plan: SearchPlan = st.session_state.get(PLAN, SearchPlan())
-    offered = _offered(subject)
-    asked = dict.fromkeys(one if one in offered else Objective.KL for one in plan.objectives)
-    if len(asked) < len(plan.objectives):  # two became one
-        asked[Objective.PACKED_BYTES] = Objective.PACKED_BYTES
-    return plan.model_copy(update={"locked": tuple(sorted(view.locked)), "objectives": tuple(asked)})
+    asked = suited(plan.objectives, subject, SPLIT)
+    return plan.model_copy(update={"locked": tuple(sorted(view.locked)), "objectives": asked})
 
 
 def _offered(subject: Subject) -> list[Objective]:
-    return [one for one in Objective if subject.answers.has_classes or one is not Objective.ACCURACY]
+    missing = no_accuracy(subject, SPLIT)
+    return [one for one in Objective if missing is None or one is not Objective.ACCURACY]
 
 
 def _widgets(plan: SearchPlan, subject: Subject) -> None:

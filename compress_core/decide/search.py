@@ -51,7 +51,7 @@ def search(
     Each generation is estimated; of all that were not run, those that add most to the front are, and what
     they measure corrects later estimates and tells the sampler the truth.
 
-    Raises Refused where nothing was scanned, everything is locked, or accuracy is asked for where there is none.
+    Raises Refused where nothing was scanned, everything is locked, or an accuracy is asked for in vain.
     """
     searching = _Searching.begun(parent, sensitivity, plan, store)
     study = _study(plan, seed)

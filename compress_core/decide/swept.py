@@ -138,9 +138,16 @@ class Sweep:
         numbers = (None if number is None else getattr(number, bound) for number in found)
         return np.array([np.nan if number is None else number for number in numbers], np.float64)
 
+    def has_interval(self, measure: str) -> bool:
+        """Whether anything says of a measure how sure it is."""
+        return bool(np.isfinite(self.values(measure, "low")).any())
+
     def knee(self, measure: str) -> int | None:
-        """The place of a measure's knee (`knee_of`); None where it is nowhere surely worse than at first."""
-        if not any(measure in point.is_worse for point in self.points):
+        """The place of a measure's knee (`knee_of`); None where it is nowhere surely worse than at first.
+
+        Where no interval tells what is sure, it is that of the values alone.
+        """
+        if self.has_interval(measure) and self.first_worse(measure) is None:
             return None
         return knee_of(self.values(measure), DIRECTIONS[measure])
 
@@ -149,8 +156,9 @@ class Sweep:
         return next((place for place, at in enumerate(self.points) if measure in at.is_worse), None)
 
     def broken_first(self) -> tuple[str, ...]:
-        """The measures whose knee comes first; several where they share it, none where nothing broke."""
-        knees = {measure: self.knee(measure) for measure in self.measures}
+        """The measures whose knee comes first; several where they share it, none where none surely broke."""
+        sure = [measure for measure in self.measures if self.first_worse(measure) is not None]
+        knees = {measure: self.knee(measure) for measure in sure}
         known = {measure: place for measure, place in knees.items() if place is not None}
         return tuple(measure for measure, place in known.items() if place == min(known.values()))
 

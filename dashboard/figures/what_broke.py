@@ -66,7 +66,7 @@ def what_broke(found: Sweep, *, is_over: bool = True, dark: bool = False) -> Dra
     shown = [name for name in TITLES if np.isfinite(found.values(name)).any()]
     for number, name in enumerate(shown):
         _add_measure(figure, found, name, number, colors, with_knee=is_over)
-    if is_over and found.broken_first():
+    if is_over and any(found.knee(name) is not None for name in shown):
         _explain_stars(figure, colors)
     places = [_place(found.plan.knob, value) for value in (None, *found.plan.values)]
     figure.update_xaxes(
@@ -159,7 +159,7 @@ def _title(found: Sweep) -> str:
     first = found.broken_first()
     if not first:
         return _("Nothing broke: no measure is surely worse anywhere")
-    if len(first) == sum(found.knee(name) is not None for name in TITLES):
+    if len(first) == sum(found.first_worse(name) is not None for name in TITLES):
         return _("All that broke has its knee at {place}").format(
             place=places_said(found)[found.knee(first[0]) or 0]
         )

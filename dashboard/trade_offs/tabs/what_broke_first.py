@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -129,13 +130,14 @@ def _live(info: Info) -> None:
 def _result(found: Sweep) -> None:
     of = provenance(split=found.plan.split, items=found.n, lineage=())
     figure(what_broke(found, dark=is_dark()), "trade_offs.sweep", of)
-    st.table(_knees(found), border="horizontal", hide_index=True)
+    st.table(knee_table(found), border="horizontal", hide_index=True)
     st.caption(
         _(
             "The knee: scale the knob from its first to its worst place and the measure from its first to "
             "its worst value; it is where the curve lies highest above the straight line between them "
             "(Kneedle, Satopää et al. 2011). A curve that falls from the start has its knee before the first "
-            "step; a measure whose interval never leaves its first value has none."
+            "step; a measure whose interval never leaves its first value has none. Where a measure has no "
+            "interval, its knee is that of the values alone, which may be noise."
         )
     )
     for layer, reason in found.left_out:
@@ -149,7 +151,7 @@ def _result(found: Sweep) -> None:
             st.caption(literal(refusal(point.reason)))
 
 
-def _knees(found: Sweep) -> pd.DataFrame:
+def knee_table(found: Sweep) -> pd.DataFrame:
     """Each measure: at first, at its knee, where it is surely worse, at the end."""
     names = sorted(found.measures, key=lambda name: (found.knee(name) is None, found.knee(name) or 0))
     return pd.DataFrame(
@@ -158,10 +160,16 @@ def _knees(found: Sweep) -> pd.DataFrame:
             _("Before"): [_said(found, name, 0) for name in names],
             _("Knee after"): [_place(found, found.knee(name)) for name in names],
             _("There"): [_said(found, name, found.knee(name)) for name in names],
-            _("Surely worse from"): [_place(found, found.first_worse(name)) for name in names],
+            _("Surely worse from"): [_surely(found, name) for name in names],
             _("At the end"): [_said(found, name, len(found.points) - 1) for name in names],
         }
     )
+
+
+def _surely(found: Sweep, name: str) -> str:
+    if np.isfinite(found.values(name)).any() and not found.has_interval(name):
+        return _("no interval")
+    return _place(found, found.first_worse(name))
 
 
 def _place(found: Sweep, place: int | None) -> str:

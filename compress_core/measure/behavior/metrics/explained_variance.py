@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from compress_core.foundation.number import Number
 from compress_core.foundation.texts import N_
+from compress_core.measure.behavior.mean_number import mean_number
 from compress_core.measure.behavior.metric import NOT_FINITE, Shown, metric
 from compress_core.measure.behavior.predictions import Predictions
 from compress_core.subject.answer_kind import PredictionTask
 
 ALL_ALIKE = N_("The right answers are all alike, so that there is no variance to explain.")
-NO_BOUND = N_("No interval: a ratio of two sums of squares, of which a few items make up most.")
+LEAST = 500  # squares: below it a few large errors, which make up most of the sum, may be missing
 
 
 @metric(
@@ -20,20 +23,27 @@ NO_BOUND = N_("No interval: a ratio of two sums of squares, of which a few items
     direction="higher",
     needs_labels=True,
     order=4,
+    interval="interval for skewed values",
     shown=Shown.HEADER | Shown.TILE,
     tasks=frozenset({PredictionTask.REGRESSION}),
 )
 def explained_variance(after: Predictions) -> Number:
     """The share of the variance of the right answers that the model explains, over all values; below 0 none.
 
-    1 - sum of squared errors / sum of squares about the mean of each value. No interval.
+    1 - sum of squared errors / sum of squares about the mean of each value. The interval is that of a ratio
+    of two means over the same items, to first order; below 500 items there is none.
+
+    Cochran 1977, Sampling Techniques, section 6.3 (linearization of a ratio).
     """
     assert after.wanted is not None, "needs labels"
     wanted, got = after.wanted.astype(np.float64), after.logits.astype(np.float64)
     if not np.isfinite(got).all():
         return Number.missing("share", NOT_FINITE, after.n)
-    about = float(np.square(wanted - wanted.mean(axis=0)).sum())
-    if about == 0:
+    about = np.square(wanted - wanted.mean(axis=0)).sum(axis=1)
+    if not about.any():
         return Number.missing("share", ALL_ALIKE, after.n)
-    share = 1 - float(np.square(wanted - got).sum()) / about
-    return Number(share, "share", "measured", n=after.n, no_interval=NO_BOUND)
+    errors = np.square(wanted - got).sum(axis=1)
+    left = float(errors.sum() / about.sum())
+    found = mean_number(1 - left - (errors - left * about) / about.mean(), "share", least=LEAST)
+    high = None if found.high is None else min(1.0, found.high)
+    return replace(found, value=1 - left, high=high)

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -28,7 +29,7 @@ from compress_core.apply.model import Model
 from compress_core.apply.run import model_of
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.store import Store
-from compress_core.jobs.info import State
+from compress_core.jobs.info import Info, State
 from compress_core.jobs.process import Worker
 from compress_core.loading.items import Items
 from compress_core.loading.own_training import with_training
@@ -39,6 +40,7 @@ from compress_core.subject.subject import Subject
 from dashboard import engine, shared_value, state, visitor_jobs
 from dashboard import job_panel as jobs
 from dashboard.links import encoded
+from dashboard.recover import progress_figures
 from dashboard.recover.chosen_plan import chosen_plan, judges, others
 from dashboard.show import with_interval
 from dashboard.text import _, label, use_language
@@ -394,3 +396,33 @@ def test_the_usual_plan_is_written_as_a_link_would_write_it(monkeypatch: pytest.
     monkeypatch.setattr(st, "session_state", {})
     monkeypatch.setattr(st, "query_params", {})
     assert chosen_plan().text == USUAL
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["ends meanwhile", "goes on below an earlier one"])
+def test_curves_of_a_training_under_way_stand_beside_those_of_an_outcome(
+    monkeypatch: pytest.MonkeyPatch, earlier: bool
+) -> None:
+    """Of the same training, which ends while the page is drawn, or of one whose result is still looked at."""
+    app = page(plan=TRAINED)
+    train_once(app)
+    score = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}
+    really, told = jobs.info, ({"epoch": 1, "loss": 1.0, "learning_rate": 0.1, "score": score},)
+    drawn: list[object] = []
+    draw = progress_figures.draw
+
+    def drawing(figures: Any, **of: Any) -> None:
+        drawn.append(figures)
+        draw(figures, **of)
+
+    def info(asked: str) -> Info:
+        found = really(asked)
+        is_live = not found.is_over or found.state is State.UNKNOWN if earlier else not drawn
+        return replace(found, state=State.RUNNING, figures=found.figures or told) if is_live else found
+
+    monkeypatch.setattr(progress_figures, "draw", drawing)
+    monkeypatch.setattr(jobs, "info", info)
+    if earlier:
+        app.number_input("recover.training.epochs").set_value(3)
+    app.run()
+    assert not app.exception
+    assert len(drawn) == 2

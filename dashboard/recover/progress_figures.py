@@ -20,7 +20,8 @@ from dashboard.recover.told import Told, epochs_of, is_worth_a_look, of_layers, 
 from dashboard.show import figure, is_dark, provenance
 from dashboard.text import _
 
-WHICH = "recover.of_layers"
+PLACE, LIVE = "recover", "recover.live"
+"""A training under way may stand above the outcome of another, or of itself where it ends meanwhile."""
 
 
 def draw(
@@ -32,17 +33,19 @@ def draw(
     lineage: Lineage,
     items: int,
     kept: int | None = None,
+    place: str = PLACE,
 ) -> None:
     """Score and loss, then what happens to the layers, where anything does.
 
-    lineage: what the training began with, to which the numbers belong; items: of the validation split.
+    lineage: what the training began with, to which the numbers belong; items: of the validation split; place:
+    under which keys they stand.
     """
     told, inside = epochs_of(figures), steps_of(figures, epochs)
     drawn = training_curves(
         told, inside, objective=objective, of=epochs, before=before, kept=kept, dark=is_dark()
     )
     about = provenance(split=VALIDATION, items=items, lineage=lineage)
-    figure(drawn, "recover.curves", about)
+    figure(drawn, f"{place}.curves", about)
     found = {name: of_layers(figures, name) for name in told_of_layers()}
     shown = {name: values for name, values in found.items() if is_worth_a_look(values)}
     if not shown:
@@ -55,13 +58,13 @@ def draw(
                 list(shown),
                 default=name,
                 format_func=lambda each: told_of_layers()[each].title,
-                key=WHICH,
+                key=f"{place}.of_layers",
                 required=True,
             )
             or name
         )
     drawn = layers_over_epochs(shown[name], told_of_layers()[name], dark=is_dark())
-    figure(drawn, f"recover.{name}", provenance(lineage=lineage))
+    figure(drawn, f"{place}.{name}", provenance(lineage=lineage))
 
 
 def starting_point(model: Model, *, seconds: float = 0.0) -> StartingPoint:

@@ -88,6 +88,7 @@ def _live(model: Model, plan: Plan, found: Info) -> None:
         before=progress_figures.starting_point(model),
         lineage=model.lineage,
         items=len(model.subject.split(VALIDATION)),
+        place=progress_figures.LIVE,
     )
 
 

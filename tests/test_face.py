@@ -193,6 +193,8 @@ def test_what_cannot_be_measured_says_why_in_the_frame() -> None:
     frame = evaluate(load(Small(), items())).frame()
     assert np.isnan(frame.loc["accuracy", "value"])
     assert "label" in frame.loc["accuracy", "reason"]
+    assert set(frame.loc[frame["value"].isna(), "how"]) == {"not measured"}
+    assert "not measured" not in set(frame.loc[frame["value"].notna(), "how"])
 
 
 def test_a_comparison_puts_the_original_beside_the_model() -> None:

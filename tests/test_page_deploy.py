@@ -12,12 +12,15 @@ from streamlit.testing.v1 import AppTest
 from compress_core.apply.model import Model
 from compress_core.apply.run import compress
 from compress_core.deliver.export_format import export_formats
+from compress_core.deliver.exports import ExportedFiles
 from compress_core.deliver.packed_size import packed_size
 from compress_core.foundation.errors import Refused
+from compress_core.foundation.number import Number
 from compress_core.foundation.progress import result_of
 from compress_core.foundation.store import Store
 from compress_core.jobs.info import Info, State
 from compress_core.loading.weights_subject import user_subject
+from compress_core.measure.behavior.metric import NO_CLASSES_HERE
 from compress_core.measure.cost.portability import steps_of
 from compress_core.recipe.values import Recipe, Rule, Step
 from compress_core.tasks.export_files import FILES, FilesKnobs
@@ -241,3 +244,15 @@ def test_energy_is_marked_as_estimated_and_counts_are_not() -> None:
 def test_a_zip_is_the_same_whatever_the_order_of_its_files() -> None:
     both = {"weights.safetensors": b"weights", "model.py": b"code"}
     assert files.zipped(both) == files.zipped(dict(reversed(both.items())))
+
+
+def test_a_file_of_real_numbers_is_compared_by_its_outputs_alone() -> None:
+    """There are no classes to agree on; a number that is not there is not told inside a sentence."""
+    furthest = Number(2e-7, "logit", "measured", n=180)
+    missing = Number.missing("share", NO_CLASSES_HERE, 180)
+    numbers = dict.fromkeys(("same_class", "accuracy", "accuracy_change"), missing)
+    said = files.parity_text(ExportedFiles({}, {"largest_difference": furthest, **numbers}, {}, {}))
+    assert said == "Run on 180 validation items: largest difference of any output to torch 2e-07."
+    numbers["same_class"] = Number(1.0, "share", "measured", 0.98, 1.0, 180)
+    said = files.parity_text(ExportedFiles({}, {"largest_difference": furthest, **numbers}, {}, {}))
+    assert "same class as torch on 100.00 %" in said

@@ -171,14 +171,15 @@ def parity_text(made: ExportedFiles) -> str:
     difference = numbers["largest_difference"]
     if difference.value is None:
         return _("Parity with torch is not measured: {reason}").format(reason=_(difference.reason or ""))
+    same, furthest = numbers["same_class"], f"{difference.value:.2g}"
+    if same.value is None:
+        return _(
+            "Run on {items:,} validation items: largest difference of any output to torch {difference}."
+        ).format(items=difference.n, difference=furthest)
     said = _(
         "Run on {items:,} validation items: same class as torch on {same}, "
         "largest difference of any output {difference}."
-    ).format(
-        items=difference.n,
-        same=with_interval(numbers["same_class"]),
-        difference=f"{difference.value:.2g}",
-    )
+    ).format(items=difference.n, same=with_interval(same), difference=furthest)
     if numbers["accuracy"].value is None:
         return said
     accuracy = _("Accuracy with this file {accuracy}, {change} to the original.")

@@ -82,9 +82,9 @@ def test_choosing_uses_as_many_items_as_its_budget_allows(monkeypatch: pytest.Mo
     candidates = network_candidates(cnn(), input_shape=(1, 6, 6))
     inputs, labels = torch.rand(40, 1, 6, 6), torch.arange(40) % 3
     each = sum(one.multiplications for one in candidates)
-    assert "of 40;" in best_candidate(candidates, inputs, labels).description
+    assert "of 40 right" in best_candidate(candidates, inputs, labels).description
     monkeypatch.setattr(choosing, "MOST_MULTIPLICATIONS", 11 * each)
-    assert "of 11;" in best_candidate(candidates, inputs, labels).description
+    assert "of 11 right" in best_candidate(candidates, inputs, labels).description
     monkeypatch.setattr(choosing, "MOST_MULTIPLICATIONS", 7 * each)
     assert best_candidate(candidates, inputs, labels).description == candidates[0].description
 

@@ -544,6 +544,8 @@ def test_help_and_models_never_load_torch() -> None:
 
 # Bad input
 
+ASSUMED = "Assumed, because a state dict does not tell: ReLU between the layers."
+
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
@@ -615,9 +617,24 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(
     result = run(*arguments)
     assert result.exit_code == 2, result.output
     assert result.stdout == ""
-    assert len(result.stderr.splitlines()) == 1
-    assert says in result.stderr
+    *read, refused = result.stderr.splitlines()
+    assert read == [ASSUMED] * (arguments == ("evaluate", "plain.safetensors"))
+    assert says in refused
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("evaluate",), ("compare", "--step", "*: uniform bits=4"), ("scan",), ("pack", "--out", "packed.slim")],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_say_what_was_assumed_of_a_network_that_its_weights_alone_tell(
+    folder: Path, arguments: tuple[str, ...]
+) -> None:
+    command, *knobs = arguments
+    done = run(command, "plain.safetensors", "--data", "items.npz", *knobs)
+    assert done.exit_code == 0, done.output
+    assert ASSUMED in done.stderr.splitlines()
 
 
 def test_what_a_recipe_says_cannot_move_the_cursor_or_add_a_line(folder: Path) -> None:

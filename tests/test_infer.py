@@ -19,6 +19,7 @@ from compress_core.loading.best_candidate import best_candidate
 from compress_core.loading.infer import InferredNetwork, network_candidates
 from compress_core.loading.known_architecture import match_known
 from compress_core.loading.upload import read_state
+from compress_core.subject.answer_kind import AnswerKind
 
 State = dict[str, Tensor]
 
@@ -252,7 +253,21 @@ def test_labeled_items_pick_the_arrangement_that_the_shapes_leave_open() -> None
     assert not _same_scores(fits[0].network, original, (3, 16, 16))
     chosen = best_candidate(fits, inputs, labels)
     assert_same_function(chosen.network, original, (3, 16, 16))
-    assert "200 of 200" in chosen.description
+    assert "most labels right: 200 of 200; the next best gets" in chosen.description
+    assert "validation items themselves chose" in chosen.remarks.warnings[0]
+
+
+def test_labels_that_tell_no_arrangement_apart_are_no_reason_for_one() -> None:
+    fits = network_candidates(trained(gap_by_number).state_dict(), input_shape=(3, 32, 32))
+    items = torch.zeros(1, 3, 32, 32)
+    for labels, kind in (
+        (torch.tensor([99]), AnswerKind.SCORES),
+        (torch.full((1, fits[0].classes), torch.inf), AnswerKind.VALUES),
+    ):
+        chosen = best_candidate(fits, items, labels, kind)
+        assert f"The labels do not tell the {len(fits)} arrangements apart" in chosen.description
+        assert not chosen.remarks.warnings
+        assert "Chosen" not in chosen.description
 
 
 def test_among_equally_good_candidates_the_likeliest_is_chosen() -> None:

@@ -11,14 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from compress_core.foundation.errors import Refused
-from compress_core.foundation.texts import Phrase
+from compress_core.foundation.texts import N_, Phrase
 from compress_core.loading.infer import InferredNetwork
 from compress_core.subject.answer_kind import AnswerKind
+from compress_core.subject.reading_remarks import ReadingRemarks
 
 _BATCH_VALUES = 4_000_000  # of inputs at once
 MOST_MULTIPLICATIONS = 20_000_000_000
 """What choosing among candidates may take: a second or two of one processor."""
 LEAST_ITEMS = 8
+_TOO_GOOD = N_(
+    "The validation items themselves chose the arrangement: what is measured on them may look too good. To "
+    "be sure, load the network by its code."
+)
 
 
 def best_candidate(
@@ -48,17 +53,38 @@ def best_candidate(
     if answers is AnswerKind.VALUES:
         return _nearest(taking, inputs, labels.reshape(len(labels), -1))
     right = [_right(one.network, inputs, labels) for one in taking]
-    best = taking[right.index(max(right))]
-    chosen = Phrase(
-        "{description} Chosen among {arrangements} arrangements because it gets most labeled items "
-        "right: {right} of {labels}; {equals} of them do.",
-        description=best.description,
-        arrangements=len(taking),
-        right=max(right),
-        labels=labels.numel(),
-        equals=right.count(max(right)),
-    )
-    return replace(_owned(best), description=chosen)
+    return _chosen(taking, right.index(max(right)), _why_right(right, labels.numel()))
+
+
+def _why_right(right: Sequence[int], labels: int) -> tuple[Phrase, bool]:
+    """Why one of them is taken, and whether the labels chose it."""
+    most, arrangements = max(right), len(right)
+    equals = right.count(most)
+    if equals == arrangements:
+        return Phrase(
+            "The labels do not tell the {arrangements} arrangements apart, each of which gets {right} of "
+            "{labels} right: the likeliest is taken.",
+            arrangements=arrangements,
+            right=most,
+            labels=labels,
+        ), False
+    if equals > 1:
+        return Phrase(
+            "{equals} of {arrangements} arrangements get most labels right, {right} of {labels} each: the "
+            "likeliest of them is taken.",
+            equals=equals,
+            arrangements=arrangements,
+            right=most,
+            labels=labels,
+        ), True
+    return Phrase(
+        "Chosen among {arrangements} arrangements because it gets most labels right: {right} of {labels}; "
+        "the next best gets {next}.",
+        arrangements=arrangements,
+        right=most,
+        labels=labels,
+        next=sorted(right)[-2],
+    ), True
 
 
 def _nearest(taking: Sequence[InferredNetwork], inputs: Tensor, wanted: Tensor) -> InferredNetwork:
@@ -67,16 +93,32 @@ def _nearest(taking: Sequence[InferredNetwork], inputs: Tensor, wanted: Tensor) 
         float((answers - wanted).abs().mean())
         for answers in (torch.cat(list(_answers_of(one.network, inputs))) for one in taking)
     ]
-    best = taking[errors.index(min(errors))]
-    chosen = Phrase(
-        "{description} Chosen among {arrangements} arrangements because its answers come nearest to the "
-        "labels: {error} off on average over {labels} items.",
-        description=best.description,
+    least = min(errors)
+    if least == max(errors):
+        why = Phrase(
+            "The labels do not tell the {arrangements} arrangements apart, each of which is {error} off on "
+            "average over {labels} items: the likeliest is taken.",
+            arrangements=len(taking),
+            error=f"{least:.4g}",
+            labels=len(wanted),
+        )
+        return _chosen(taking, 0, (why, False))
+    why = Phrase(
+        "Chosen among {arrangements} arrangements because its answers come nearest to the labels: {error} "
+        "off on average over {labels} items.",
         arrangements=len(taking),
-        error=f"{min(errors):.4g}",
+        error=f"{least:.4g}",
         labels=len(wanted),
     )
-    return replace(_owned(best), description=chosen)
+    return _chosen(taking, errors.index(least), (why, True))
+
+
+def _chosen(taking: Sequence[InferredNetwork], place: int, why: tuple[Phrase, bool]) -> InferredNetwork:
+    """One of them in memory of its own, which says why it is taken, and who chose."""
+    said, labels_chose = why
+    too_good = (_TOO_GOOD,) if labels_chose else ()
+    best = _owned(taking[place])
+    return replace(best, remarks=best.remarks + ReadingRemarks((said,), too_good))
 
 
 def _owned(inferred: InferredNetwork) -> InferredNetwork:

@@ -29,6 +29,7 @@ from compress_core.loading.plain_network import (
 )
 from compress_core.loading.stored import shown
 from compress_core.subject.answer_kind import AnswerKind
+from compress_core.subject.reading_remarks import ReadingRemarks, in_a_row
 
 _MOST_PIXELS = 10_000_000
 
@@ -37,19 +38,25 @@ _MOST_PIXELS = 10_000_000
 class InferredNetwork:
     """A network built from a state dict, and what had to be assumed for it.
 
-    input_shape is that of one item, [values] or [channels, height, width]; description says in words what
-    the network is and what its state dict did not tell; alternatives counts the arrangements that fit the
-    shapes as well (0: this is the only one of those tried); arrangement is None for an MLP.
+    input_shape is that of one item, [values] or [channels, height, width]; told says in words what the
+    weights tell of the network, remarks what they did not tell; alternatives counts the arrangements that
+    fit the shapes as well (0: this is the only one of those tried); arrangement is None for an MLP.
     multiplications: for one item.
     """
 
     network: nn.Module
     input_shape: tuple[int, ...]
     classes: int
-    description: str
+    told: str
+    remarks: ReadingRemarks
     alternatives: int
     arrangement: Arrangement | None
     multiplications: int
+
+    @property
+    def description(self) -> str:
+        """What the network is and what was assumed."""
+        return in_a_row((self.told, *self.remarks.summary))
 
 
 def network_candidates(
@@ -115,14 +122,12 @@ def _mlp(
     modules = dict(_linear_modules(chain))
     network = filled(PlainNetwork(modules, list(_linear_blocks(chain, before=(flatten,)))), state)
     widths = "-".join(str(width) for width in (first.inputs, *(layer.outputs for layer, _ in chain.linears)))
-    description = Phrase(
-        "Plain MLP {widths}{norms}. Assumed, because a state dict does not tell: "
-        "ReLU between the layers.{doubt}",
-        widths=widths,
-        norms=_norms_in_words(chain),
-        doubt=_doubt(chain),
+    told = Phrase("Plain MLP {widths}{norms}.", widths=widths, norms=_norms_in_words(chain))
+    assumed = Phrase(
+        "Assumed, because a state dict does not tell: ReLU between the layers.{doubt}", doubt=_doubt(chain)
     )
-    return InferredNetwork(network, shape, classes, description, 0, None, _multiplications(work))
+    remarks = ReadingRemarks(summary=(assumed,))
+    return InferredNetwork(network, shape, classes, told, remarks, 0, None, _multiplications(work))
 
 
 def _multiplications(work: Sequence[LayerWork]) -> int:
@@ -151,7 +156,8 @@ def _cnns(
             _cnn(state, chain, arrangement),
             shape,
             classes,
-            _cnn_in_words(chain, shape, arrangement, others),
+            _cnn_in_words(chain, shape),
+            ReadingRemarks(summary=(_assumed_of_cnn(chain, arrangement, others),)),
             others,
             arrangement,
             _multiplications(work),
@@ -261,17 +267,23 @@ def _linear_blocks(chain: Chain, before: tuple[TensorFunction, ...]) -> Iterator
         )
 
 
-def _cnn_in_words(chain: Chain, shape: tuple[int, ...], arrangement: Arrangement, others: int) -> str:
+def _cnn_in_words(chain: Chain, shape: tuple[int, ...]) -> str:
     channels = ", ".join(str(conv.outputs) for conv, _ in chain.convolutions)
     widths = ", ".join(str(layer.outputs) for layer, _ in chain.linears)
     return Phrase(
         "Plain CNN on images of {shape}: convolutions with {channels} channels, linear layers with {widths} "
-        "outputs{norms}. Assumed, because a state dict does not tell: ReLU between the layers, stride 1, "
-        "{padding}, {pooling}, then {end}.{also}{doubt}",
+        "outputs{norms}.",
         shape=" x ".join(str(size) for size in shape),
         channels=channels,
         widths=widths,
         norms=_norms_in_words(chain),
+    )
+
+
+def _assumed_of_cnn(chain: Chain, arrangement: Arrangement, others: int) -> str:
+    return Phrase(
+        "Assumed, because a state dict does not tell: ReLU between the layers, stride 1, {padding}, "
+        "{pooling}, then {end}.{also}{doubt}",
         padding=arrangement.padding_text,
         pooling=arrangement.pooling_text,
         end=Phrase("the average over all pixels") if arrangement.averages else Phrase("flattening"),

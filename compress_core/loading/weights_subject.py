@@ -105,9 +105,10 @@ def user_subject(
     splits = splits_of_parts(judged, apart, form)
     with explained(name, inferred.input_shape):
         made = make_subject(
-            name, name, inferred.network, form, classes, splits, inferred.description, came_as=came_as
+            name, name, inferred.network, form, classes, splits, inferred.told, came_as=came_as
         )
-        return with_item_remarks(checked(replace(made, answers=kind)), remarks)
+        read = with_item_remarks(checked(replace(made, answers=kind)), remarks)
+    return with_remarks(read, inferred.remarks)
 
 
 def _known_by_name(state: Mapping[str, Tensor]) -> Refused | None:

@@ -27,6 +27,7 @@ from compress_core.loading.huggingface.fitted_weights import refuse_large_buffer
 from compress_core.loading.huggingface.folder_files import folder_on_disk
 from compress_core.loading.huggingface.model_types import MODEL_TYPES
 from compress_core.loading.huggingface.opened_folder import open_folder
+from compress_core.loading.huggingface.word_pieces import WordPieces
 from compress_core.loading.named import content_of_file
 from compress_core.loading.text_items import texts_in, texts_in_lines
 from compress_core.measure.behavior.evaluate import predict
@@ -340,6 +341,22 @@ def test_byte_pairs_show_their_words(tmp_path: Path) -> None:
     save_folder(tmp_path, "GPT2ForSequenceClassification", tokenizer="bytes")
     subject = compress_core.load(tmp_path, TEXTS)
     assert item_words(subject.input, subject.split("validation").inputs[1]).said == TEXTS[1]
+
+
+def test_a_token_of_a_space_is_a_visible_mark_and_a_space_in_the_text(tmp_path: Path) -> None:
+    save_folder(tmp_path, "GPT2ForSequenceClassification", tokenizer="bytes")
+    subject = compress_core.load(tmp_path, ["very  good film", *TEXTS])
+    words = item_words(subject.input, subject.split("validation").inputs[0])
+    assert "␣" in words.texts
+    assert words.said == "very  good film"
+
+
+def test_tokens_of_bytes_are_the_text_that_they_stand_for() -> None:
+    signs = ["Ġ", "Ċ", "ĠcafÃ©", "Ã", "ä½ł", "good"]
+    made = tokenizers.Tokenizer(tokenizers.models.BPE({sign: n for n, sign in enumerate(signs)}, []))
+    made.decoder = tokenizers.decoders.ByteLevel()
+    made.add_special_tokens(["<é>"])
+    assert WordPieces(made, 0, None, 8).words(7) == (" ", "\n", " café", r"\xc3", "你", "good", "<é>")
 
 
 def test_the_length_of_a_text_is_one_number(bert: Path) -> None:

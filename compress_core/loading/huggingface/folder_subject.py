@@ -36,6 +36,7 @@ from compress_core.loading.text_items import TextItems
 from compress_core.loading.user_model import subject_from_network, with_remarks
 from compress_core.subject.blueprint import Blueprint
 from compress_core.subject.input_form import InputForm
+from compress_core.subject.item_words import word_of
 from compress_core.subject.reading_remarks import ReadingRemarks, in_a_row
 from compress_core.subject.subject import Subject
 
@@ -97,8 +98,8 @@ def _words_as_classes(form: InputForm) -> tuple[str, ...] | None:
         return None
     seen: set[str] = set()
     names = []
-    for number, word in enumerate(form.words):
-        shown = word.strip() or str(number)
+    for number in range(len(form.words)):
+        shown = word_of(form.words, number).strip()
         names.append(f"{shown} ({number})" if shown in seen else shown)
         seen.add(shown)
     return tuple(names)

@@ -5,8 +5,10 @@ Needs no torch. What Python code a folder names for its tokenizer is never looke
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -66,10 +68,12 @@ class WordPieces:
         """What the numbers from 0 stand for; a space before a word that begins one."""
         signs = self.tokenizer.get_vocab(with_added_tokens=True)
         marked = any(sign.startswith(_WORD_BEGINS) for sign in signs)
+        of_bytes, added = _is_of_bytes(self.tokenizer), self.tokenizer.get_added_tokens_decoder()
         found = [""] * count
         for sign, number in signs.items():
             if number < count:
-                found[number] = _shown(sign, marked=marked)
+                spelled = of_bytes and number not in added
+                found[number] = _text_of_bytes(sign) if spelled else _shown(sign, marked=marked)
         return tuple(found)
 
     def _encoded(self, items: TextItems, length: int | None = None) -> list[tuple[list[int], list[int]]]:
@@ -221,6 +225,37 @@ def _named(name: str, *places: Mapping[str, Any]) -> str | None:
 def _number(tokenizer: Any, word: str | None) -> int | None:
     found: int | None = None if word is None else tokenizer.token_to_id(word)
     return found
+
+
+def _is_of_bytes(tokenizer: Any) -> bool:
+    """Whether each sign of a word stands for a byte of UTF-8."""
+    made = json.loads(tokenizer.to_str())
+    found = (made.get("pre_tokenizer") or {}, made.get("decoder") or {})
+    parts = (
+        part for each in found for part in (each, *each.get("pretokenizers", ()), *each.get("decoders", ()))
+    )
+    return any(part.get("type") == "ByteLevel" for part in parts)
+
+
+def _byte_signs() -> Mapping[str, int]:
+    """The sign for each byte: a letter or sign of Latin-1 for itself, from U+0100 on for what is unseen."""
+    unseen = [byte for byte in range(256) if not _is_seen(byte)]
+    signs = {chr(256 + place): byte for place, byte in enumerate(unseen)}
+    return MappingProxyType({chr(byte): byte for byte in range(256) if _is_seen(byte)} | signs)
+
+
+def _is_seen(byte: int) -> bool:
+    return 0x21 <= byte <= 0x7E or (byte >= 0xA1 and byte != 0xAD)
+
+
+_BYTE_OF_SIGN = _byte_signs()
+
+
+def _text_of_bytes(sign: str) -> str:
+    """What a word that is spelled in bytes stands for; bytes that are no character alone as escapes."""
+    if not set(sign) <= _BYTE_OF_SIGN.keys():
+        return sign
+    return bytes(_BYTE_OF_SIGN[each] for each in sign).decode(errors="backslashreplace")
 
 
 def _shown(sign: str, *, marked: bool) -> str:

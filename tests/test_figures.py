@@ -736,7 +736,8 @@ def test_energy_is_the_running_share_of_squared_singular_values() -> None:
     drawn = spectrum.spectrum("fc", np.array([2.0, 1.0, 0.0]), rank=1, break_even=2)
     np.testing.assert_allclose(drawn.table["energy"], [0.8, 1.0, 1.0])
     assert np.isnan(drawn.figure.data[0].y[2])
-    assert {shape.x0 for shape in drawn.figure.layout.shapes} == {1, 2}
+    assert {shape.x0 for shape in drawn.figure.layout.shapes} == {1, 2.5}, "the layer is smaller at rank 2"
+    assert "Up to rank 2 the layer gets smaller." in drawn.alternative
 
 
 # ---------------------------------------------------------------- behavior

@@ -29,18 +29,20 @@ def spectrum(
 ) -> Drawn:
     """The singular values of a layer and the energy that the largest of them hold together.
 
-    values [r], the largest first; rank: the chosen one; break_even: the rank from which two small layers
-    hold as many weights as the one they replace.
+    values [r], the largest first; rank: the chosen one; break_even: the largest rank at which two small
+    layers hold fewer weights than the one they replace; the line stands behind it.
     """
     numbers = np.arange(1, len(values) + 1)
     energy = energy_held(values)
     colors = palette.ink(dark=dark)
     figure = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.08)
     _add_spectrum(figure, numbers, values, energy, colors)
-    _mark_rank(figure, rank, _("rank {rank}"), dash="solid", color=colors.after, side="bottom", dark=dark)
-    _mark_rank(
-        figure, break_even, _("break-even {rank}"), dash="dash", color=colors.text, side="top", dark=dark
-    )
+    if rank is not None:
+        said = _("rank {rank}").format(rank=rank)
+        _mark_rank(figure, rank, said, dash="solid", color=colors.after, side="bottom", dark=dark)
+    if break_even is not None:
+        said = _("break-even {rank}").format(rank=break_even)
+        _mark_rank(figure, break_even + 0.5, said, dash="dash", color=colors.text, side="top", dark=dark)
     figure.update_yaxes(title_text=_("singular value"), type="log", exponentformat="power", row=1, col=1)
     figure.update_yaxes(title_text=_("energy held"), tickformat=".0%", range=[0, 1.03], row=2, col=1)
     figure.update_xaxes(title_text=_("rank"), row=2, col=1)
@@ -92,11 +94,9 @@ def _add_spectrum(
 
 
 def _mark_rank(
-    figure: go.Figure, rank: int | None, said: str, *, dash: str, color: str, side: str, dark: bool
+    figure: go.Figure, rank: float, said: str, *, dash: str, color: str, side: str, dark: bool
 ) -> None:
     """A line through both panels, with its name at one end of the lower one."""
-    if rank is None:
-        return
     for panel in ("y domain", "y2 domain"):
         line = {"color": color, "width": 1.6, "dash": dash}
         figure.add_shape(type="line", x0=rank, x1=rank, y0=0, y1=1, xref="x", yref=panel, line=line)
@@ -105,7 +105,7 @@ def _mark_rank(
         y=1 if side == "top" else 0,
         xref="x",
         yref="y domain" if side == "top" else "y2 domain",
-        text=said.format(rank=rank),
+        text=said,
         showarrow=False,
         xanchor="left",
         yanchor=side,
@@ -123,5 +123,5 @@ def _spectrum_alternative(layer: str, energy: Reals, rank: int | None, break_eve
             rank=rank, share=percent(float(energy[rank - 1]))
         )
     if break_even is not None:
-        said += " " + _("Below rank {rank} the layer gets smaller.").format(rank=break_even)
+        said += " " + _("Up to rank {rank} the layer gets smaller.").format(rank=break_even)
     return said

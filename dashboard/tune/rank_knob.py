@@ -50,7 +50,7 @@ def _with_rows(place: KnobOfLayer) -> None:
         text_of=partial(_text, highest),
         histogram=_spectrum(place, rows, technique),
         help=_(
-            "At its right end the layer is left whole. Below the break-even rank the factors are smaller."
+            "At its right end the layer is left whole. Left of the break-even line the factors are smaller."
         ),
         disabled=place.is_locked or highest <= 1,
         moves=place.moves(),

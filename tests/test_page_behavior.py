@@ -226,6 +226,22 @@ def test_rows_without_labels_are_shown_filtered_and_lead_to_explain() -> None:
     assert app.title[0].value == "Does it still look at the same things?"
 
 
+def test_an_item_of_several_labels_leads_to_no_layer_that_made_it_flip() -> None:
+    torch.manual_seed(3)
+    weights = {"a.weight": torch.randn(24, 4), "a.bias": torch.randn(24), "b.weight": torch.randn(3, 24)}
+    items = Items(torch.randn(100, 4).numpy(), torch.randint(0, 2, (100, 3)).numpy())
+    subject = user_subject({**weights, "b.bias": torch.zeros(3)}, items, name="mine", task="labels")
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state[state.UPLOADS] = {"own-2": subject}
+    app.query_params["m"] = "own-2"
+    app.query_params["r"] = encoded([["a", [{"technique": "magnitude", "sparsity": 0.9}]]])
+    app.run()
+    run(app.switch_page("pages/behavior.py"))
+    keys = [str(each.key) for each in app.button]
+    assert [key for key in keys if key.startswith("behavior.explain.")]
+    assert not [key for key in keys if key.startswith("behavior.which_layer.")]
+
+
 def test_exactly_the_flips_that_are_shown_are_explained_and_stand_on_explain() -> None:
     app = page("tabular", [["fc1", [{"technique": "magnitude", "sparsity": 0.9}]]])
     count = len(app.dataframe[1].value)

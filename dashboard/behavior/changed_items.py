@@ -181,7 +181,10 @@ def _part_of(subject: Subject, part: int) -> str:
 
 
 def _explain(row: pd.Series) -> None:
-    """The buttons below an item: to its explanation, and to the layer whose compression made it flip."""
+    """The buttons below an item: to its explanation, and to the layer whose compression made it flip.
+
+    Layers are put back for an answer that is one class: where one item has several, nothing leads there.
+    """
     item = int(row["item"])
     key = f"{item}.{int(row['part'])}" if "part" in row else str(item)
     explain = st.button(
@@ -190,7 +193,7 @@ def _explain(row: pd.Series) -> None:
         icon=":material/visibility:",
         width="stretch",
     )
-    which = st.button(
+    which = "part" not in row and st.button(
         _("Which layer?"),
         key=f"behavior.which_layer.{key}",
         icon=":material/layers:",

@@ -767,11 +767,22 @@ def test_models_that_agree_everywhere_have_no_flips_to_draw() -> None:
 def test_with_many_classes_the_most_changed_are_shown_and_clicks_keep_their_numbers() -> None:
     counts = np.diag(np.full(100, 9))
     counts[97, 3] = 50
+    counts[30:80, 2] = 1
     drawn = behavior.flips_matrix(pd.DataFrame(counts), [str(i) for i in range(100)])
     assert _heatmaps(drawn.figure)[1].z.shape == (40, 40)
     carried = {tuple(pair) for pair in drawn.figure.data[-1].customdata.tolist()}
     assert (97, 3) in carried
     assert "The 40 most changed of 100" in drawn.figure.layout.title.text
+
+
+def test_of_many_classes_those_that_never_changed_have_no_row() -> None:
+    counts = np.diag(np.full(100, 9))
+    names = [str(i) for i in range(100)]
+    assert "most changed" not in behavior.flips_matrix(pd.DataFrame(counts), names).figure.layout.title.text
+    counts[97, 3] = 50
+    drawn = behavior.flips_matrix(pd.DataFrame(counts), names)
+    assert drawn.figure.layout.yaxis.ticktext == ("3", "97")
+    assert "The 2 changed of 100" in drawn.figure.layout.title.text
 
 
 def test_items_without_an_answer_have_a_row_of_their_own() -> None:

@@ -55,17 +55,22 @@ def flips_matrix(
         title=_("Changed predictions: {changed} of {total}").format(
             changed=whole(changed), total=whole(total)
         ),
-        subtitle=_flips_subtitle(len(shown), len(counts)),
+        subtitle=_flips_subtitle(len(shown), len(counts), changed),
         height=max(480, 150 + LABEL_HEIGHT * len(shown)),
     )
     return Drawn(figure, _flips_alternative(counts, names), _flips_table(counts, names))
 
 
 def _most_changed(counts: NDArray[Any]) -> NDArray[np.int64]:
-    """The classes with the most flips from or to them, in their own order."""
+    """The classes with the most flips from or to them, in their own order; of many only those with any.
+
+    Where nothing flipped those that stayed most often.
+    """
     stayed = np.diagonal(counts)
     moved = counts.sum(axis=0) + counts.sum(axis=1) - 2 * stayed
-    return np.sort(np.argsort(-moved, kind="stable")[:MOST_CLASSES]).astype(np.int64)
+    flipped = int((moved > 0).sum())
+    most = min(flipped or MOST_CLASSES, MOST_CLASSES) if len(counts) > MOST_CLASSES else len(counts)
+    return np.sort(np.lexsort((-stayed, -moved))[:most]).astype(np.int64)
 
 
 def _stayed(counts: NDArray[Any]) -> go.Heatmap:
@@ -148,12 +153,15 @@ def _outline(
     )
 
 
-def _flips_subtitle(shown: int, every: int) -> str:
-    if shown < every:
-        return _("The {shown} most changed of {every} classes; the diagonal did not change").format(
-            shown=shown, every=every
-        )
-    return _("Gray diagonal: the same prediction before and after")
+def _flips_subtitle(shown: int, every: int, changed: int) -> str:
+    if shown == every or not changed:
+        return _("Gray diagonal: the same prediction before and after")
+    template = (
+        _("The {shown} changed of {every} classes; the diagonal did not change")
+        if shown < MOST_CLASSES
+        else _("The {shown} most changed of {every} classes; the diagonal did not change")
+    )
+    return template.format(shown=shown, every=every)
 
 
 def _flips_table(counts: NDArray[Any], names: Sequence[str]) -> pd.DataFrame:

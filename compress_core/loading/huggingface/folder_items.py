@@ -24,6 +24,7 @@ from compress_core.loading.items import Items
 from compress_core.loading.text_items import Label, TextItems, text_at
 from compress_core.network.input_field import rows_of
 from compress_core.subject.input_form import TEXT, InputForm
+from compress_core.subject.reading_remarks import ReadingRemarks
 from compress_core.subject.subject import Subject
 
 _ANSWERS = {head: "pooler_output" if head is Head.VECTOR else "logits" for head in Head}
@@ -41,26 +42,26 @@ def training_items(folder: OpenedFolder, items: Items | TextItems, subject: Subj
     if isinstance(items, Items):
         return items
     length = subject.input.fields[0].width if subject.input.fields else None
-    found, _, _ = items_and_form(folder, items, length, asked_of(subject))
+    found, _ = items_and_form(folder, items, length, asked_of(subject))
     assert found is not None, "made of texts"
     return found
 
 
 def items_and_form(
     folder: OpenedFolder, items: Items | TextItems | Tokenized | None, length: int | None, task: TaskName
-) -> tuple[Items | None, InputForm, Phrase | None]:
-    """The items as the network takes them, their form, and what there is to say of what was cut off."""
+) -> tuple[Items | None, InputForm]:
+    """The items as the network takes them, which say how many texts were cut off, and their form."""
     if folder.picture is not None:
         if isinstance(items, TextItems | Tokenized):
             raise Refused("{folder} looks at pictures and reads no texts: give those.", folder=folder.name)
-        return items, replace(folder.picture, answer=_ANSWERS[folder.config.head]), None
+        return items, replace(folder.picture, answer=_ANSWERS[folder.config.head])
     if isinstance(items, TextItems):
         return _tokenized(folder, _by_its_tokenizer(folder, items, length), task)
     if isinstance(items, Tokenized):
         return _tokenized(folder, items, task)
     if items is None:
         wide = min(folder.config.length or USUAL_LENGTH, USUAL_LENGTH) if length is None else length
-        return None, _form(folder, WORD_INPUTS[:2], wide), None
+        return None, _form(folder, WORD_INPUTS[:2], wide)
     names = [field.name for field in items.fields]
     if not names or names[0] != WORD_INPUTS[0] or not set(names) <= set(WORD_INPUTS):
         raise Refused(
@@ -70,7 +71,7 @@ def items_and_form(
             known=", ".join(WORD_INPUTS[:2]),
         )
     _refuse_beyond_vocabulary(items, folder)
-    return items, _form(folder, tuple(names), items.fields[0].width), None
+    return items, _form(folder, tuple(names), items.fields[0].width)
 
 
 def _refuse_beyond_vocabulary(items: Items, folder: OpenedFolder) -> None:
@@ -99,25 +100,25 @@ def _by_its_tokenizer(folder: OpenedFolder, texts: TextItems, length: int | None
     return folder.pieces.rows(texts, length)
 
 
-def _tokenized(
-    folder: OpenedFolder, found: Tokenized, task: TaskName
-) -> tuple[Items, InputForm, Phrase | None]:
+def _tokenized(folder: OpenedFolder, found: Tokenized, task: TaskName) -> tuple[Items, InputForm]:
     kinds = folder.config.numbers.get("type_vocab_size", 1)
     arrays = found.arrays(kinds=isinstance(kinds, int) and kinds > 1)
     form = _form(folder, tuple(arrays), found.ids.shape[1])
     rows = rows_of(form.fields, arrays).astype(np.int64)
     labels = None if found.labels is None else _numbered(folder.config, found.labels, found.lines, task)
-    cut = (
-        Phrase(
-            "{cut:,} of {texts:,} texts are longer than {length:,} words and were cut off there.",
-            cut=found.cut,
-            texts=len(found.ids),
-            length=found.ids.shape[1],
-        )
-        if found.cut
-        else None
+    return Items(rows, labels, form.fields, remarks=_what_was_cut(found)), form
+
+
+def _what_was_cut(found: Tokenized) -> ReadingRemarks:
+    if not found.cut:
+        return ReadingRemarks()
+    said = Phrase(
+        "{cut:,} of {texts:,} texts are longer than {length:,} words and were cut off there.",
+        cut=found.cut,
+        texts=len(found.ids),
+        length=found.ids.shape[1],
     )
-    return Items(rows, labels, form.fields), form, cut
+    return ReadingRemarks(summary=(said,))
 
 
 def _form(folder: OpenedFolder, names: tuple[str, ...], length: int) -> InputForm:

@@ -61,7 +61,7 @@ def folder_subject(
     """
     _refuse_unread(folder)
     asked = task or task_of_folder(folder.config)
-    given, form, remark = items_and_form(folder, items, length, asked)
+    given, form = items_and_form(folder, items, length, asked)
     bare = _bare_network(folder)
     fitted = fitted_weights(state, bare, folder.config, turned_weights(bare))
     two = parted_twins(fitted, bare)
@@ -77,7 +77,7 @@ def folder_subject(
         form=form,
         task=asked,
         classes=folder.config.classes or _words_as_classes(form),
-        summary=_summary(folder, form, remark),
+        summary=_summary(folder, form),
         blueprint=Blueprint.of(SOURCE, folder.values),
     )
     return subject if two is None else with_remarks(subject, ReadingRemarks(warnings=(_untied(*two),)))
@@ -149,7 +149,7 @@ def _network(
     return taking(transformers(folder.values), fitted)
 
 
-def _summary(folder: OpenedFolder, form: InputForm, remark: Phrase | None) -> str:
+def _summary(folder: OpenedFolder, form: InputForm) -> str:
     said: list[str] = [
         Phrase("{architecture} of a Hugging Face folder.", architecture=folder.config.architecture)
     ]
@@ -157,4 +157,4 @@ def _summary(folder: OpenedFolder, form: InputForm, remark: Phrase | None) -> st
         said.append(Phrase("A text has up to {length:,} words.", length=form.fields[0].width))
     if folder.pooling is not None:
         said.append(Phrase("Its answer is the mean of the vectors of the words."))
-    return in_a_row([*said, remark or ""])
+    return in_a_row(said)

@@ -54,7 +54,7 @@ from dashboard.figures.soft_targets import soft_targets
 from dashboard.figures.training_curves import StartingPoint, training_curves
 from dashboard.figures.wave_lines import wave_lines
 from dashboard.figures.what_broke import what_broke
-from dashboard.figures.words import percent, plain, safe, shortened, signed
+from dashboard.figures.words import percent, plain, safe, shortened, shortened_apart, signed
 from dashboard.text import use_language
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -431,6 +431,29 @@ def test_a_safe_name_holds_no_character_that_plotly_interprets(name: str) -> Non
 @given(st.text(max_size=200))
 def test_a_shortened_name_fits(name: str) -> None:
     assert len(shortened(name, 40)) <= 40
+
+
+@given(st.lists(st.text("ab.", max_size=60), max_size=12), st.integers(12, 40))
+def test_names_that_are_shown_together_stay_apart_and_fit(names: list[str], longest: int) -> None:
+    shown = shortened_apart(names, longest)
+    assert max(map(len, shown), default=0) <= longest
+    assert len(set(shown)) == len(set(names))
+
+
+def test_what_tells_names_apart_is_not_left_out() -> None:
+    names = [
+        f"bert.encoder.layer.{layer}.attention.self.{part}" for layer in (0, 11) for part in ("query", "key")
+    ]
+    assert shortened_apart(names) == [
+        "bert.encoder.laye…0.attention.self.query",
+        "bert.encoder.layer.0.attention.self.key",
+        "bert.encoder.lay…11.attention.self.query",
+        "bert.encoder.layer.11.attention.self.key",
+    ]
+    assert shortened_apart(names, 18)[::2] == ["bert.en…0.…f.query", "bert.e…11.…f.query"]
+    drawn = sparsity.sparsity_by_channel({name: np.zeros(4) for name in names})
+    labels = [label.split("<br>")[0] for label in drawn.figure.layout.yaxis.ticktext]
+    assert len(set(labels)) == len(names)
 
 
 def test_a_short_name_is_shown_whole() -> None:

@@ -14,7 +14,7 @@ from dashboard.figures import palette
 from dashboard.figures.contrast import legible
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import Ink
-from dashboard.figures.words import hover, safe, whole
+from dashboard.figures.words import hover, safe, safe_names, whole
 from dashboard.text import _
 
 COLUMN: Mapping[str, int] = {"producer": 0, "between": 1, "consumer": 2}
@@ -135,11 +135,12 @@ def _draw_nodes(figure: go.Figure, places: Sequence[_Place], role: str, colors: 
         showarrow=False,
         font={"color": legible(color, colors.page, colors.text), "size": palette.TEXT_SIZE},
     )
-    for place in places:
+    names = safe_names([place.node.module for place in places], LONGEST)
+    for place, name in zip(places, names, strict=True):
         figure.add_annotation(
             x=place.x,
             y=place.y,
-            text=_box_text(place.node),
+            text=_box_text(place.node, name),
             showarrow=False,
             bgcolor=colors.surface,
             bordercolor=color,
@@ -164,9 +165,9 @@ def _draw_nodes(figure: go.Figure, places: Sequence[_Place], role: str, colors: 
     )
 
 
-def _box_text(node: Node) -> str:
+def _box_text(node: Node, name: str) -> str:
     count = whole(node.width) if node.kept == node.width else f"{whole(node.width)} → {whole(node.kept)}"
-    return f"{safe(node.module, LONGEST)}  <span style='font-size:11px'>{count}</span>"
+    return f"{name}  <span style='font-size:11px'>{count}</span>"
 
 
 def _say_rest(figure: go.Figure, x: float, y: float, count: int, colors: Ink) -> None:

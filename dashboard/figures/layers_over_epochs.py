@@ -40,7 +40,7 @@ def layers_over_epochs(values: pd.DataFrame, what: OfLayers, *, dark: bool = Fal
     """A row for each layer, a column for each epoch; values: index layers, columns epochs from 1."""
     numbers = values.to_numpy(np.float64)
     most = 1.0 if what.is_share else max(1.0, float(np.nanmax(numbers, initial=0)))
-    names = _told_apart(safe_names([str(name) for name in values.index], 24))
+    names = safe_names([str(name) for name in values.index], 24)
     as_text: Callable[[float], str] = percent if what.is_share else whole
     figure = go.Figure(
         go.Heatmap(
@@ -71,11 +71,6 @@ def layers_over_epochs(values: pd.DataFrame, what: OfLayers, *, dark: bool = Fal
         values.rename_axis(index="layer").reset_index().melt("layer", var_name="epoch", value_name="value")
     )
     return Drawn(figure, _alternative(values, what, as_text), table)
-
-
-def _told_apart(names: list[str]) -> list[str]:
-    """Names with a number behind those that became equal when they were shortened."""
-    return [name if names.count(name) == 1 else f"{name} {place}" for place, name in enumerate(names, 1)]
 
 
 def _summary(numbers: np.ndarray, as_text: Callable[[float], str]) -> str:

@@ -16,7 +16,7 @@ from dashboard.figures import palette
 from dashboard.figures.click_targets import add_targets
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.palette import Ink
-from dashboard.figures.words import in_bytes, percent, safe, shortened
+from dashboard.figures.words import in_bytes, percent, safe, safe_names, shortened, shortened_apart
 from dashboard.text import _
 
 HALF_WIDTH, TALLEST, LEAST, CEILING = 0.31, 0.66, 0.07, 0.86
@@ -232,17 +232,18 @@ def _draw_names(figure: go.Figure, places: Sequence[_Place], selected: str, colo
     many = max((place.x for place in places), default=0) >= MOST_NAMED_COLUMNS
     feet = _feet(places)
     # All at once: Plotly checks every annotation anew with each one that is added.
+    names = shortened_apart([place.box.name for place in places])
     figure.update_layout(
         annotations=[
             text
-            for place in places
-            for text in _texts(place, feet[place.y], place in chosen, not many, colors.text)
+            for place, name in zip(places, names, strict=True)
+            for text in _texts((place, name), feet[place.y], place in chosen, not many, colors.text)
         ]
     )
     first = [place for place in places if place.y == 0] if many else []
     figure.update_xaxes(
         tickvals=[place.x for place in first],
-        ticktext=[safe(place.box.name, 22) for place in first],
+        ticktext=safe_names([place.box.name for place in first], 22),
         tickangle=-60,
         tickfont={"size": 10},
         showticklabels=many,
@@ -257,15 +258,16 @@ def _feet(places: Sequence[_Place]) -> dict[float, float]:
 
 
 def _texts(
-    place: _Place, foot: float, is_chosen: bool, is_named: bool, color: str
+    named: tuple[_Place, str], foot: float, is_chosen: bool, is_named: bool, color: str
 ) -> Iterator[dict[str, object]]:
     """The mark above a box, where it has one; at the foot of its row its name, bold where it is chosen."""
+    place, called = named
     if place.box.mark:
         mark = f"<b>{place.box.mark}</b>"
         top = place.y - place.height / 2 + max(place.height, place.filled)
         yield _text(place.x, top, mark, color, "bottom")
     if is_named or is_chosen:
-        name = "<br>".join(_lines(place.box.name))
+        name = "<br>".join(_lines(called))
         yield _text(place.x, foot, f"<b>{name}</b>" if is_chosen else name, color, "top")
 
 
@@ -284,7 +286,7 @@ def _text(x: float, y: float, text: str, color: str, anchor: str) -> dict[str, o
 def _lines(name: str) -> Iterator[str]:
     """A name broken behind its dots, as Plotly text."""
     line = ""
-    for part in shortened(name).replace(".", ".\0").split("\0"):
+    for part in name.replace(".", ".\0").split("\0"):
         if line and len(line) + len(part) > NAME_LINE:
             yield safe(line)
             line = ""

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from compress_core.numerics.arrays import Bools, Floats
 from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
-from dashboard.figures.words import hover, percent, safe, safe_names, shortened
+from dashboard.figures.words import hover, percent, safe, safe_names, shortened, shortened_apart
 from dashboard.text import _
 
 ROW_PX, FRAME_PX, MOST_PX = 22, 130, 900
@@ -126,4 +126,7 @@ def _drawn(
 
 def _told(layers: Sequence[str], shares: Floats) -> str:
     order = np.argsort(-shares, kind="stable")[:5]
-    return ", ".join(f"{shortened(layers[place])} {percent(float(shares[place]))}" for place in order)
+    names = shortened_apart([layers[place] for place in order])
+    return ", ".join(
+        f"{name} {percent(float(shares[place]))}" for name, place in zip(names, order, strict=True)
+    )

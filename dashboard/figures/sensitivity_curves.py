@@ -19,7 +19,7 @@ from dashboard.figures import palette
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.interval_bars import curve_with_intervals
 from dashboard.figures.log_axis import log_axis
-from dashboard.figures.words import hover, percent, safe, safe_names, shortened
+from dashboard.figures.words import hover, percent, safe_names, shortened_apart
 from dashboard.text import _
 
 FLOOR = 1e-5  # nats; what is below is drawn there, since a logarithm has no zero
@@ -58,8 +58,9 @@ def sensitivity_curves(
     """
     colors, family = palette.ink(dark=dark), curves[0].family
     figure = go.Figure()
+    names = safe_names([curve.place for curve in curves])
     for number, curve in reversed(list(enumerate(curves))):
-        _add_curve(figure, curve, _at(curve, tried), number, colors.neutral)
+        _add_curve(figure, curve, names[number], _at(curve, tried), number, colors.neutral)
     for border, level, sign in ((LOW_BELOW, Level.LOW, "&lt;"), (HIGH_FROM, Level.HIGH, "≥")):
         palette.rule(figure, at=border, upright=False, color=colors.muted, dash="dot")
         figure.add_annotation(
@@ -81,7 +82,7 @@ def sensitivity_curves(
     palette.style(
         figure,
         dark=dark,
-        title=_title(curves[0]),
+        title=_title(curves[0], names[0]),
         subtitle=_("Bars: 95 % intervals; gray: places that hurt less than the seven in color"),
         legend=True,
         height=430,
@@ -113,7 +114,9 @@ def _ticks(family: Family, points: Sequence[ScanPoint]) -> dict[str, object]:
             return {"ticksuffix": " %"}
 
 
-def _add_curve(figure: go.Figure, curve: Curve, at: Sequence[float], number: int, gray: str) -> None:
+def _add_curve(
+    figure: go.Figure, curve: Curve, name: str, at: Sequence[float], number: int, gray: str
+) -> None:
     points = _known(curve)
     values, low, high = (_drawn(curve, name) for name in ("value", "low", "high"))
     color = palette.OKABE_ITO[number] if number < _NAMED else gray
@@ -125,12 +128,12 @@ def _add_curve(figure: go.Figure, curve: Curve, at: Sequence[float], number: int
             high,
             color=color,
             symbol=_SYMBOLS[number % len(_SYMBOLS)],
-            name=safe(curve.place),
+            name=name,
             legendrank=number,
             showlegend=number < _NAMED,
             line={"color": color, "width": 2 if number < _NAMED else 1},
             customdata=np.array([_hovered(point) for point in points]),
-            hovertemplate=hover(*_hover_lines(), heading=safe(curve.place)),
+            hovertemplate=hover(*_hover_lines(), heading=name),
         )
     )
 
@@ -154,22 +157,23 @@ def _hovered(point: ScanPoint) -> list[str]:
     return [degree_said(point), f"{point.kl.value:.2g} nat", said, f"{point.kl.n:,}"]
 
 
-def _title(worst: Curve) -> str:
+def _title(worst: Curve, name: str) -> str:
     middle = middle_of(worst)
     if middle is None:
         return _("Nothing is measured yet")
     return _("{place} hurts most: {kl:.2g} nat at {degree}").format(
-        place=safe(worst.place), kl=middle.kl.value, degree=degree_said(middle)
+        place=name, kl=middle.kl.value, degree=degree_said(middle)
     )
 
 
 def _alternative(curves: Sequence[Curve]) -> str:
     told = []
-    for curve in curves[:_NAMED]:
+    names = shortened_apart([curve.place for curve in curves[:_NAMED]])
+    for curve, name in zip(curves, names, strict=False):
         middle = middle_of(curve)
         if middle is not None and middle.kl.value is not None:
             word = _(level_of(middle.kl.value).label)
-            told.append(f"{shortened(curve.place)} {middle.kl.value:.2g} ({word})")
+            told.append(f"{name} {middle.kl.value:.2g} ({word})")
     return _("KL divergence in nats at the middle degree, the worst first: {places}.").format(
         places="; ".join(told)
     )
@@ -279,8 +283,8 @@ def _cells(
 ) -> np.ndarray:
     """What is said of each cell [places, columns, 5]: degree, KL, accuracy, items, place."""
     told = np.full((len(curves), len(columns), 5), "–", dtype=object)
-    for row, (curve, points) in enumerate(zip(curves, placed, strict=True)):
-        told[row, :, 4] = safe(curve.place)
+    told[:, :, 4] = np.array(safe_names([curve.place for curve in curves]), dtype=object)[:, None]
+    for row, points in enumerate(placed):
         told[row, :, 1:3] = _("not measured")
         for column, point in points.items():
             told[row, column, :4] = _hovered(point)

@@ -16,7 +16,7 @@ from dashboard.figures import palette
 from dashboard.figures.click_targets import add_targets
 from dashboard.figures.drawn import Drawn
 from dashboard.figures.reduce import block_reduce
-from dashboard.figures.words import hover, percent, safe, safe_names, whole
+from dashboard.figures.words import hover, percent, safe_names, whole
 from dashboard.text import _
 
 WIDEST, NARROWEST, MOST_VALUES = 240, 24, 12_000
@@ -130,8 +130,8 @@ def _layer_targets(figure: go.Figure, names: Sequence[str], rows: Sequence[Heatm
     first = np.concatenate([row.edges[:-1] for row in rows])
     last = np.concatenate([row.edges[1:] - 1 for row in rows])
     text = [
-        f"{safe(name, HOVER_NAME)}<br>{_('cut out') if np.isnan(share) else percent(float(share))}"
-        for name, row in zip(names, rows, strict=True)
+        f"{name}<br>{_('cut out') if np.isnan(share) else percent(float(share))}"
+        for name, row in zip(safe_names(names, HOVER_NAME), rows, strict=True)
         for share in row.shares
     ]
     template = hover(
@@ -151,17 +151,18 @@ def _layer_targets(figure: go.Figure, names: Sequence[str], rows: Sequence[Heatm
 
 def _row_labels(shares: Mapping[str, NDArray[Any]], rows: Sequence[HeatmapRow]) -> list[str]:
     """The name of each layer, and below it what a cell covers, where rows are high enough for two lines."""
+    names = safe_names(list(shares), NAME)
     if _rows_height(len(rows)) < ROW_HEIGHT * len(rows):
-        return [_marked(name, row) for name, row in zip(shares, rows, strict=True)]
+        return [_marked(name, row) for name, row in zip(names, rows, strict=True)]
     return [
-        f"{safe(name, NAME)}<br><span style='font-size:10px'>{_covers(row)}</span>"
-        for name, row in zip(shares, rows, strict=True)
+        f"{name}<br><span style='font-size:10px'>{_covers(row)}</span>"
+        for name, row in zip(names, rows, strict=True)
     ]
 
 
 def _marked(name: str, row: HeatmapRow) -> str:
     """The name alone, unless something of the layer is gone."""
-    return safe(name, NAME) + f" ({_covers(row)})" * (row.there < row.channels)
+    return name + f" ({_covers(row)})" * (row.there < row.channels)
 
 
 def _covers(row: HeatmapRow) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from compress_core.foundation.number import fixed
 from dashboard.text import _
@@ -15,11 +15,63 @@ FAR_BEYOND = 1e4
 
 def shortened(name: str, longest: int = LONGEST_NAME) -> str:
     """A name on one line, its middle left out when it is too long to draw."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    line = _one_line(name)
     if len(line) <= longest:
         return line
     head = (longest - 1) // 2
     return f"{line[:head]}…{line[len(line) - (longest - 1 - head) :]}"
+
+
+def shortened_apart(names: Sequence[str], longest: int = LONGEST_NAME) -> list[str]:
+    """Names that are shown together, each as `shortened` has it, but with what tells it from the others.
+
+    Where shortening leaves no difference, a number stands behind.
+    """
+    lines = [_one_line(name) for name in names]
+    short = [shortened(line, longest) for line in lines]
+    alike: dict[str, set[str]] = {}
+    for line, said in zip(lines, short, strict=True):
+        alike.setdefault(said, set()).add(line)
+    found = [
+        _with_its_part(line, alike[said], longest) if len(alike[said]) > 1 else said
+        for line, said in zip(lines, short, strict=True)
+    ]
+    called: dict[str, dict[str, int]] = {}
+    for line, said in zip(lines, found, strict=True):
+        numbers = called.setdefault(said, {})
+        numbers.setdefault(line, len(numbers) + 1)
+    return [
+        said if len(called[said]) == 1 else _numbered(line, called[said][line], longest)
+        for line, said in zip(lines, found, strict=True)
+    ]
+
+
+def _one_line(name: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
+
+
+def _numbered(line: str, number: int, longest: int) -> str:
+    return f"{shortened(line, longest - len(f' {number}'))} {number}"
+
+
+def _with_its_part(line: str, alike: Collection[str], longest: int) -> str:
+    """A name with the parts between dots that others do not have, and what fits around them."""
+    every = [other.split(".") for other in alike]
+    fewest = min(map(len, every))
+    head = next((place for place in range(fewest) if len({e[place] for e in every}) > 1), fewest)
+    tail = next((n for n in range(fewest - head) if len({e[-1 - n] for e in every}) > 1), fewest - head)
+    parts = line.split(".")
+    last = len(parts) - tail
+    before, own, after = (".".join(some) for some in (parts[:head], parts[head:last], parts[last:]))
+    own = shortened(f"{own}." if after else own, longest - 2)
+    room = longest - len(own)
+    if len(after) > room - 1:
+        shown = max(0, room - 1) // 2
+        own = f"{own}…{after[len(after) - shown :] if shown else ''}"[:longest]
+    else:
+        own += after
+    room = longest - len(own) - 1
+    return f"{before[: max(0, room)]}…{own}"[-longest:] if before else own
 
 
 def safe(name: str, longest: int = LONGEST_NAME) -> str:
@@ -33,8 +85,8 @@ def safe(name: str, longest: int = LONGEST_NAME) -> str:
 
 
 def safe_names(names: Sequence[str], longest: int = LONGEST_NAME) -> list[str]:
-    """Every name as Plotly text."""
-    return [safe(name, longest) for name in names]
+    """Every name as Plotly text; those that are shown together stay apart."""
+    return [safe(name, longest) for name in shortened_apart(names, longest)]
 
 
 def item_words(item: int, number: int | None) -> str:

@@ -400,6 +400,22 @@ def test_labels_are_named_or_numbered(bert: Path, tmp_path: Path) -> None:
             compress_core.load(bert, lines_of(tmp_path, [*LABELS[1:], wrong]))
 
 
+def test_labels_may_be_numbers_in_quotes_or_true_and_false(bert: Path, tmp_path: Path) -> None:
+    numbered = compress_core.load(bert, lines_of(tmp_path, LABELS)).split("validation").labels
+    quoted = compress_core.load(bert, lines_of(tmp_path, [str(label) for label in LABELS]))
+    torch.testing.assert_close(quoted.split("validation").labels, numbered)
+    told = compress_core.load(bert, lines_of(tmp_path, [bool(label) for label in LABELS]))
+    torch.testing.assert_close(
+        told.split("validation").labels, torch.tensor([int(bool(label)) for label in LABELS])
+    )
+    save_folder(tmp_path, "BertForSequenceClassification", tokenizer="pieces", num_labels=1)
+    table = tmp_path / "texts.csv"
+    table.write_text("text,label\ngood,0.5\nbad,-2\n", encoding="utf-8")
+    labels = compress_core.load(tmp_path, table, task="regression").split("validation").labels
+    assert labels is not None
+    assert labels.flatten().tolist() == [0.5, -2]
+
+
 def test_a_label_is_told_by_the_line_of_its_file_or_its_place_in_a_list(bert: Path, tmp_path: Path) -> None:
     apart = tmp_path / "apart.jsonl"
     apart.write_text('{"text": "good film", "label": 0}\n\n{"text": "bad", "label": "superb"}')

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ TEXT_FILES = (".jsonl", ".ndjson")
 TABLE = ".csv"
 """For a network of words; for any other a table of numbers ends so."""
 _MOST_DIGITS = 9
+_REAL = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,2})?", re.ASCII)
 MOST_TEXTS = 200_000
 MOST_CHARACTERS = 100_000
 """Of one text; what a network reads of it is far less."""
@@ -159,6 +161,13 @@ def _number_or_name(row: dict[str, Any], column: str) -> object:
     return None if not value else int(value) if value.isdecimal() and len(value) < _MOST_DIGITS else value
 
 
+def number_of_text(label: str) -> str | int | float:
+    """The number that a label is written as; any other label is itself."""
+    if label.isascii() and label.isdecimal() and len(label) < _MOST_DIGITS:
+        return int(label)
+    return float(label) if _REAL.fullmatch(label) else label
+
+
 def texts_in(content: bytes, name: str) -> TextItems:
     """Texts of a file of either kind, by its name; raises Refused."""
     return (texts_in_table if name.endswith(TABLE) else texts_in_lines)(content, name)
@@ -226,7 +235,9 @@ def _label(value: object, text: Phrase) -> Label:
     number = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(number, list | tuple):
         return _several(number, text)
-    if isinstance(number, bool) or not isinstance(number, str | int | float):
+    if isinstance(number, bool):
+        return int(number)
+    if not isinstance(number, str | int | float):
         raise Refused(
             "The label of {item} is {got}: it must be the name of a class, a number, or a list of numbers.",
             item=text,
@@ -236,8 +247,8 @@ def _label(value: object, text: Phrase) -> Label:
 
 
 def _several(values: Sequence[object], text: Phrase) -> tuple[int | float, ...]:
-    """A number for each of several labels of one text."""
-    numbers = tuple(v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
+    """A number for each of several labels of one text; what is true is 1."""
+    numbers = tuple(int(v) if isinstance(v, bool) else v for v in values if isinstance(v, int | float))
     if not numbers or len(numbers) != len(values):
         raise Refused(
             "The label of {item} is {got}: a list must hold numbers, one for each label.",

@@ -21,7 +21,7 @@ from compress_core.loading.huggingface.word_pieces import (
     word_fields,
 )
 from compress_core.loading.items import Items
-from compress_core.loading.text_items import Label, TextItems, text_at
+from compress_core.loading.text_items import Label, TextItems, number_of_text, text_at
 from compress_core.network.input_field import rows_of
 from compress_core.subject.input_form import TEXT, InputForm
 from compress_core.subject.reading_remarks import ReadingRemarks
@@ -153,7 +153,9 @@ def _numbered(
                 instead=_INSTEAD if task == "tokens" else "",
             )
     numbers = {name: number for number, name in enumerate(config.classes)}
-    known = [numbers.get(label, label) if isinstance(label, str) else label for label in labels]
+    known = [
+        numbers.get(label, number_of_text(label)) if isinstance(label, str) else label for label in labels
+    ]
     for place, label in enumerate(known):
         if not isinstance(label, int) or not 0 <= label < len(config.classes):
             raise Refused(
@@ -183,15 +185,16 @@ def _truths(config: FolderConfig, labels: tuple[Label, ...], lines: tuple[int, .
 
 def _real_labels(labels: tuple[Label, ...], lines: tuple[int, ...] | None) -> np.ndarray:
     """Labels [N], or [N, values] where each is a list."""
-    for place, label in enumerate(labels):
-        if isinstance(label, str) or _length(label) != _length(labels[0]):
+    known = [number_of_text(label) if isinstance(label, str) else label for label in labels]
+    for place, label in enumerate(known):
+        if isinstance(label, str) or _length(label) != _length(known[0]):
             raise Refused(
                 "The label of {item} is {got}, but the network answers with real numbers: give such, "
                 "as many for each text.",
                 item=text_at(place, lines),
                 got=shortened(list(label) if isinstance(label, tuple) else label),
             )
-    return np.array(labels, dtype=np.float32)
+    return np.array(known, dtype=np.float32)
 
 
 def _length(label: Label) -> int:

@@ -637,6 +637,15 @@ def test_commands_say_what_was_assumed_of_a_network_that_its_weights_alone_tell(
     assert ASSUMED in done.stderr.splitlines()
 
 
+@pytest.mark.parametrize("model", ["plain.safetensors", "own_factories:small", "tabular"])
+def test_a_refusal_of_rows_says_which_column_was_taken_as_the_label(folder: Path, model: str) -> None:
+    rows = "".join(f"{n},{n + 1},{n + 2},{n % 2}\n" for n in range(12))
+    (folder / "unnamed.csv").write_text(f"a,b,c,d\n{rows}")
+    result = run("evaluate", model, "--data", "unnamed.csv")
+    assert result.exit_code == 2
+    assert re.search(r"\b3\b.* the last one, 'd', was taken as the label", result.stderr)
+
+
 def test_what_a_recipe_says_cannot_move_the_cursor_or_add_a_line(folder: Path) -> None:
     (folder / "sly.yaml").write_text(yaml.safe_dump({"layers": [{"match": "\x1b[2Jfc1\nDone"}]}))
     result = run("evaluate", "tabular", "sly.yaml")

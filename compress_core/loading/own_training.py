@@ -15,6 +15,7 @@ from compress_core.foundation.store import digest
 from compress_core.loading.class_names import with_known_classes
 from compress_core.loading.item_splits import fitting
 from compress_core.loading.items import ItemInputs, Items
+from compress_core.loading.read_items_told import telling_how_read
 from compress_core.loading.user_model import check_places
 from compress_core.subject.answer_kind import PredictionTask
 from compress_core.subject.input_form import InputForm
@@ -48,7 +49,8 @@ def with_training(subject: Subject, items: Items) -> Subject:
     which it is judged.
     """
     items = with_known_classes(items, subject.classes)
-    fitted = fitting(items, subject.input, len(subject.classes), subject.answers)
+    with telling_how_read(items):
+        fitted = fitting(items, subject.input, len(subject.classes), subject.answers)
     if fitted.labels is None and subject.task is not PredictionTask.EMBEDDING:
         raise Refused(
             "The training items have no labels, and {model} learns nothing without them: save them in one "

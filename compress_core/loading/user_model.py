@@ -29,6 +29,7 @@ from compress_core.loading.items import Items
 from compress_core.loading.load_check import checked
 from compress_core.loading.network_form import form_of_network
 from compress_core.loading.preprocessing import AS_IT_IS, Preprocessing
+from compress_core.loading.read_items_told import telling_how_read
 from compress_core.loading.user_code import explained
 from compress_core.network.input_field import is_whole
 from compress_core.network.layers.wrappers import refuse_without_layers
@@ -83,7 +84,7 @@ def subject_from_network(
     """
     form = form or _known_form(items, input_shape, preprocessing, name)
     refuse_without_layers(network, name)
-    with explained(name, form.shape):
+    with telling_how_read(items), explained(name, form.shape):
         ours = unwrapped(network)
         came_as = {**came_as, **types_before(ours.state_dict())}
         ours = calculating(ours.to("cpu")).eval()
@@ -175,7 +176,8 @@ def with_items(subject: Subject, items: Items) -> Subject:
     It has none to train on: what it had may hold some of these. What was said of items goes with them.
     """
     items = with_known_classes(items, subject.classes)
-    splits = splits_of(items, subject.input, len(subject.classes), subject.answers)
+    with telling_how_read(items):
+        splits = splits_of(items, subject.input, len(subject.classes), subject.answers)
     check_places(splits.values(), subject)
     judged = checked(replace(subject, splits=MappingProxyType(splits), training=None))
     told = replace(judged.remarks_on, training=ReadingRemarks())

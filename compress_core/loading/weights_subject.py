@@ -39,6 +39,7 @@ from compress_core.loading.items import Items
 from compress_core.loading.known_architecture import match_known
 from compress_core.loading.load_check import checked
 from compress_core.loading.preprocessing import AS_IT_IS, Preprocessing
+from compress_core.loading.read_items_told import telling_how_read, with_how_read
 from compress_core.loading.registry_signatures import torchvision_name_of
 from compress_core.loading.samples import build, load_sample
 from compress_core.loading.state_names import StateDict, named_as
@@ -95,12 +96,13 @@ def user_subject(
     try:
         inferred = _inferred(state, items, judged, input_shape, preprocessing, allowed, kind)
     except Refused as refused:
-        raise _known_by_name(state) or refused from None
+        raise _known_by_name(state) or with_how_read(refused, items) from None
     check_scores(items_in_all, inferred.classes, allowed)
     classes = classes_named_by(judged, inferred.classes) if kind.has_classes else numbered(inferred.classes)
     form = form_of(inferred.input_shape, preprocessing, () if judged is None else judged.features)
     if items is not None:
-        items_asked(items, form, len(classes), kind)
+        with telling_how_read(items):
+            items_asked(items, form, len(classes), kind)
     del items  # large, and no longer needed
     splits = splits_of_parts(judged, apart, form)
     with explained(name, inferred.input_shape):
@@ -139,7 +141,8 @@ def sample_with(
     named = named_as(network.state_dict().keys(), state.tensors)
     network = loaded(network, named.tensors, name)
     own = None if items is None else with_known_classes(items, base.classes)
-    splits = base.splits if own is None else splits_of(own, base.input, len(base.classes))
+    with telling_how_read(own):
+        splits = base.splits if own is None else splits_of(own, base.input, len(base.classes))
     summary = Phrase("The architecture of {sample} with weights of your own.", sample=Phrase(card.title))
     came_as = types_before(named.tensors)
     form, classes = base.input, base.classes

@@ -361,7 +361,7 @@ def test_tokens_of_bytes_are_the_text_that_they_stand_for() -> None:
 
 def test_the_length_of_a_text_is_one_number(bert: Path) -> None:
     with pytest.raises(
-        Refused, match=r"reads texts, whose shape is their length in words, but got \[3, 8, 8\]"
+        Refused, match=r"reads texts, whose shape is their length in tokens, but got \[3, 8, 8\]"
     ):
         compress_core.load(bert, TEXTS, LABELS, input_shape=(3, 8, 8))
 
@@ -369,12 +369,12 @@ def test_the_length_of_a_text_is_one_number(bert: Path) -> None:
 def test_long_texts_are_cut_off_and_that_is_said(bert: Path) -> None:
     subject = compress_core.load(bert, [*TEXTS, "good " * 100], input_shape=(6,))
     assert subject.input.fields[0].width == 6
-    assert "of 9 texts are longer than 6 words and were cut off" in str(subject.summary)
+    assert "of 9 texts are longer than 6 tokens and were cut off" in str(subject.summary)
     assert [said for said in subject.remarks.sentences if "were cut off" in said], "commands print these"
     assert int(subject.split("validation").inputs[-1, 5]) == 3, "the last word says that the text ends"
     alone = compress_core.load(bert, ["good " * 100])
     assert alone.input.fields[0].width == 40, "as many words as the network has places for"
-    with pytest.raises(Refused, match="may have 1 to 40 words for this network, but 41 were asked for"):
+    with pytest.raises(Refused, match="may have 1 to 40 tokens for this network, but 41 were asked for"):
         compress_core.load(bert, TEXTS, input_shape=(41,))
 
 

@@ -25,6 +25,7 @@ from compress_core.loading.huggingface.sent_folder import is_folder_zip
 from compress_core.measure.behavior.evaluate import predict
 from compress_core.subject.subject import Subject
 from dashboard import engine
+from dashboard.start.understood import input_said
 from dashboard.start.upload_model import read_uploaded
 from dashboard.text import refusal, use_language
 from tests.hub_folders import CLASSES, NUMBERS, change_config, lines_of, save_folder
@@ -74,6 +75,12 @@ def _reader() -> Iterator[None]:
 def upload(content: bytes, items: Path | None = None) -> Subject:
     beside = None if items is None else Uploaded(items.name, items.read_bytes())
     return read_uploaded(Uploaded("mine.zip", content), beside)  # type: ignore[arg-type]  # all that is asked of it
+
+
+def test_start_says_how_many_tokens_a_text_has(bert: Path) -> None:
+    subject = upload(zipped(bert), lines_of(bert, LABELS))
+    assert len(subject.input.fields) == 2
+    assert input_said(subject) == f"{subject.input.fields[0].width} tokens"
 
 
 def answers(subject: Subject) -> np.ndarray:

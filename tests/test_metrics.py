@@ -47,7 +47,7 @@ OF_OTHER_TASKS = {
     "explained_variance": ("share", "higher", ("after",), True),
     "items_all_right": ("share", "higher", ("after",), True),
     "mean_absolute_error": ("value", "lower", ("after",), True),
-    "perplexity": ("words", "lower", ("after",), True),
+    "perplexity": ("tokens", "lower", ("after",), True),
 }
 
 Pair = tuple[Predictions, Predictions]

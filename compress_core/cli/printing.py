@@ -33,7 +33,7 @@ _PLACES = {
     "cosine": 4,
     "value": 4,
     "value change": 4,
-    "words": 2,
+    "tokens": 2,
 }
 _SUFFIXES = {"share": " %", "points": " points", "ratio": " x", "nat": " nat", "byte": " B", "ms": " ms"}
 

@@ -160,7 +160,7 @@ def _from_folder(asked: _Asked, training: AnyItems | None) -> Subject:
     length = asked.input_shape[0] if asked.input_shape else None
     if reads_words and asked.input_shape and len(asked.input_shape) != 1:
         raise Refused(
-            "{model} reads texts, whose shape is their length in words, but got {got}: give one "
+            "{model} reads texts, whose shape is their length in tokens, but got {got}: give one "
             "number, as in 64.",
             model=folder.name,
             got=list(asked.input_shape),

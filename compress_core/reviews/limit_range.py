@@ -50,7 +50,7 @@ _RANGES: Mapping[str, LimitRange] = MappingProxyType(
         "value": _NOT_NEGATIVE,
         "value change": LimitRange(-_FAR, _FAR),
         "cosine": LimitRange(-1, 1),
-        "words": LimitRange(1, math.inf),
+        "tokens": LimitRange(1, math.inf),
     }
 )
 _AMOUNTS: Mapping[str, str] = MappingProxyType(

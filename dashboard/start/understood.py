@@ -30,7 +30,7 @@ def understood(subject: Subject) -> None:
     st.caption(
         _("{parameters:,} parameters · input {shape} · {answers}").format(
             parameters=subject.parameters,
-            shape=" x ".join(map(str, subject.input.shape)),
+            shape=input_said(subject),
             answers=answer_words(subject),
         )
     )
@@ -52,6 +52,14 @@ def understood(subject: Subject) -> None:
         st.warning(_("No layer of this model can be compressed."), icon=":material/block:")
     for left in subject.untouched:
         st.caption(untouched_text(left))
+
+
+def input_said(subject: Subject) -> str:
+    """How long one item is: of a text the tokens, whatever else is given with each of them."""
+    form = subject.input
+    if form.is_text and form.fields:
+        return _("{count:,} tokens").format(count=form.fields[0].width)
+    return " x ".join(map(str, form.shape))
 
 
 def _first_items(subject: Subject) -> None:

@@ -113,7 +113,7 @@ def _what_was_cut(found: Tokenized) -> ReadingRemarks:
     if not found.cut:
         return ReadingRemarks()
     said = Phrase(
-        "{cut:,} of {texts:,} texts are longer than {length:,} words and were cut off there.",
+        "{cut:,} of {texts:,} texts are longer than {length:,} tokens and were cut off there.",
         cut=found.cut,
         texts=len(found.ids),
         length=found.ids.shape[1],

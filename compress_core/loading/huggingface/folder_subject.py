@@ -154,7 +154,7 @@ def _summary(folder: OpenedFolder, form: InputForm) -> str:
         Phrase("{architecture} of a Hugging Face folder.", architecture=folder.config.architecture)
     ]
     if form.is_text:
-        said.append(Phrase("A text has up to {length:,} words.", length=form.fields[0].width))
+        said.append(Phrase("A text has up to {length:,} tokens.", length=form.fields[0].width))
     if folder.pooling is not None:
         said.append(Phrase("Its answer is the mean of the vectors of the words."))
     return in_a_row(said)

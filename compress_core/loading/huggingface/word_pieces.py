@@ -47,7 +47,7 @@ class WordPieces:
         """
         if length is not None and not 1 <= length <= self.most:
             raise Refused(
-                "A text may have 1 to {most:,} words for this network, but {got:,} were asked for: choose a "
+                "A text may have 1 to {most:,} tokens for this network, but {got:,} were asked for: choose a "
                 "length in between.",
                 most=self.most,
                 got=length,

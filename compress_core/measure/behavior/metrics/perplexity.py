@@ -17,7 +17,7 @@ END_TOO_LARGE = N_("No interval: its upper end is larger than any number that ca
 
 @metric(
     title="Perplexity",
-    unit="words",
+    unit="tokens",
     direction="lower",
     needs_labels=True,
     order=2,
@@ -26,7 +26,7 @@ END_TOO_LARGE = N_("No interval: its upper end is larger than any number that ca
     tasks=frozenset({PredictionTask.TOKENS}),
 )
 def perplexity(after: Predictions) -> Number:
-    """Among how many equally likely words the model hesitates at each place: exp(mean cross-entropy).
+    """Among how many equally likely tokens the model hesitates at each place: exp(mean cross-entropy).
 
     Mean over all judged places of all items. The interval is that of a mean over items, whose places are not
     independent; below 30 items there is none.
@@ -37,14 +37,14 @@ def perplexity(after: Predictions) -> Number:
     right = after.labels[:, None]
     losses = -np.take_along_axis(after.log_probabilities, right, axis=1)[:, 0]
     if not np.isfinite(losses).all():
-        return Number.missing("words", NOT_FINITE, after.n)
+        return Number.missing("tokens", NOT_FINITE, after.n)
     found = mean_number(after.by_item(losses), "nat", least=FEW_ITEMS)
     with np.errstate(over="ignore"):
         value, low, high = (
             None if x is None else float(np.exp(x)) for x in (found.value, found.low, found.high)
         )
     if value is None or not np.isfinite(value):
-        return Number.missing("words", TOO_LARGE, found.n)
+        return Number.missing("tokens", TOO_LARGE, found.n)
     if high is not None and not np.isfinite(high):
-        return Number(value, "words", "measured", n=found.n, no_interval=END_TOO_LARGE)
-    return Number(value, "words", "measured", low, high, found.n, no_interval=found.no_interval)
+        return Number(value, "tokens", "measured", n=found.n, no_interval=END_TOO_LARGE)
+    return Number(value, "tokens", "measured", low, high, found.n, no_interval=found.no_interval)

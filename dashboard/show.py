@@ -14,7 +14,7 @@ import streamlit as st
 from compress_core.foundation.number import fixed
 from dashboard.figures.words import in_bytes, plain, short
 from dashboard.long_searches import GroupsNotFoundError
-from dashboard.text import _, current_language, literal, refusals_told, spoken
+from dashboard.text import _, current_language, literal, refusal, refusals_told, spoken
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from compress_core.apply.lineage import Lineage
     from compress_core.foundation.csv_table import Provenance
+    from compress_core.foundation.errors import Refused
     from compress_core.foundation.number import Number
     from compress_core.network.layers.kinds import Untouched
     from compress_core.subject.split import Split
@@ -168,6 +169,12 @@ def refusals() -> Iterator[None]:
             group_search.draw_missing(missing)
 
 
+def left_out_text(layer: str, reason: Refused) -> str:
+    """Why nothing is said of a layer: a reason that begins with its name says it once."""
+    said = refusal(reason)
+    return literal(said) if said.startswith(layer) else f"{literal(layer)}: {literal(said)}"
+
+
 def _warn(sentence: str) -> None:
     st.warning(literal(sentence), icon=":material/block:")
 
@@ -198,6 +205,8 @@ _VALUES: Mapping[str, Callable[[float, str], str]] = MappingProxyType(
         "rank correlation": lambda value, _unit: fixed(value, 4),
         "similarity": lambda value, _unit: fixed(value, 3),
         "p": lambda value, _unit: p_text(value),
+        "R squared": lambda value, _unit: fixed(value, 4),
+        "parameter": lambda value, _unit: fixed(value, 0, ","),
         "uJ": lambda value, _unit: f"{short(value)} µJ",
     }
 )

@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from compress_core.cli.printing import value_of
 from compress_core.decide.family import Family
 from compress_core.decide.sensitivity import Curve, ScanPoint
 from compress_core.decide.swept import DIRECTIONS, Sweep, SweepPlan, SweptPoint
 from compress_core.foundation.csv_table import Provenance, as_csv
+from compress_core.foundation.errors import Refused
 from compress_core.foundation.number import Number
 from compress_core.measure.explain.random_floor import chance_of
 from compress_core.subject.answer_kind import AnswerKind
@@ -55,6 +57,7 @@ from dashboard.figures.training_curves import StartingPoint, training_curves
 from dashboard.figures.wave_lines import wave_lines
 from dashboard.figures.what_broke import what_broke
 from dashboard.figures.words import percent, plain, safe, shortened, shortened_apart, signed
+from dashboard.show import left_out_text, number_text
 from dashboard.text import use_language
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -454,6 +457,32 @@ def test_what_tells_names_apart_is_not_left_out() -> None:
     drawn = sparsity.sparsity_by_channel({name: np.zeros(4) for name in names})
     labels = [label.split("<br>")[0] for label in drawn.figure.layout.yaxis.ticktext]
     assert len(set(labels)) == len(names)
+
+
+def test_where_all_layers_are_alike_none_is_the_highest() -> None:
+    half = {name: np.array([0.4, 0.6]) for name in ("fc1", "fc2")}
+    said = sparsity.sparsity_by_channel(half).alternative
+    assert said == "Share of weights at zero, on average over output channels: 50.0 % in each of 2 layers."
+    one = sparsity.sparsity_by_channel({"fc1": half["fc1"]}).alternative
+    assert one.endswith("50.0 % in fc1.")
+    values = pd.DataFrame([[0.1, 0.5]], index=["fc1"], columns=[1, 2])
+    drawn = layers_over_epochs(values, told_of_layers()["sparsity"])
+    assert drawn.alternative == "Zeros in each layer: in epoch 2 50.0 % everywhere."
+
+
+def test_r_squared_is_no_share_and_numbers_of_a_network_have_no_fraction() -> None:
+    assert number_text(Number(-0.6387, "R squared", "measured")) == "-0.6387"
+    assert value_of(Number(-0.6387, "R squared", "measured")) == "-0.6387"
+    measure = Measure("explained_variance", "R squared", "R squared", "higher")
+    assert (measure.axis, measure.said(-0.6387)) == ("R squared", "-0.6387")
+    assert value_of(Number(37760.0, "parameter", "exact")) == "37,760"
+    assert number_text(Number(37760.0, "parameter", "exact")) == "37,760"
+
+
+def test_a_reason_that_begins_with_the_layer_names_it_once() -> None:
+    looks = Refused("{layer} looks rows up", layer="table")
+    assert left_out_text("table", looks) == "table looks rows up"
+    assert left_out_text("fc", looks) == "fc: table looks rows up"
 
 
 def test_a_short_name_is_shown_whole() -> None:

@@ -370,6 +370,8 @@ def test_long_texts_are_cut_off_and_that_is_said(bert: Path) -> None:
     subject = compress_core.load(bert, [*TEXTS, "good " * 100], input_shape=(6,))
     assert subject.input.fields[0].width == 6
     assert "of 9 texts are longer than 6 tokens and were cut off" in str(subject.summary)
+    one = compress_core.load(bert, ["good", "good " * 100])
+    assert "1 of 2 texts is longer than 40 tokens and was cut off" in one.summary
     assert [said for said in subject.remarks.sentences if "were cut off" in said], "commands print these"
     assert int(subject.split("validation").inputs[-1, 5]) == 3, "the last word says that the text ends"
     alone = compress_core.load(bert, ["good " * 100])

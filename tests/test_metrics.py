@@ -44,7 +44,7 @@ OF_OTHER_TASKS = {
     "answer_shift": ("value", "lower", ("before", "after"), False),
     "cosine_to_original": ("cosine", "higher", ("before", "after"), False),
     "error_change": ("value change", "lower", ("before", "after"), True),
-    "explained_variance": ("share", "higher", ("after",), True),
+    "explained_variance": ("R squared", "higher", ("after",), True),
     "items_all_right": ("share", "higher", ("after",), True),
     "mean_absolute_error": ("value", "lower", ("after",), True),
     "perplexity": ("tokens", "lower", ("after",), True),

@@ -132,9 +132,9 @@ def headline(case: Case) -> str:
     if not splits:
         measured_on = "no items"
     elif case.chosen.items is not None:
-        measured_on = f"{case.chosen.items}, {len(case.split):,} items"
+        measured_on = f"{case.chosen.items}, {_items(len(case.split))}"
     else:
-        measured_on = f"{case.chosen.split} split, {len(case.split):,} items"
+        measured_on = f"{case.chosen.split} split, {_items(len(case.split))}"
     changed = _done_to(case.model)
     broken = "".join(
         f"\n{printable(name)} holds {count:,} weights that are NaN or infinite."
@@ -144,6 +144,10 @@ def headline(case: Case) -> str:
     careful = "".join(f"\nWarning: {printable(sentence)}" for sentence in warnings)
     chosen = f"\n{said}" if (said := _epoch_words(case)) else ""
     return f"{case.subject.title}, {changed}; {measured_on}.{chosen}{broken}{careful}\n"
+
+
+def _items(count: int) -> str:
+    return f"{count:,} " + ("item" if count == 1 else "items")
 
 
 def _epoch_words(case: Case) -> str:

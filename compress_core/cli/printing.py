@@ -31,6 +31,7 @@ _PLACES = {
     "uJ": 2,
     "logit": 4,
     "cosine": 4,
+    "R squared": 4,
     "value": 4,
     "value change": 4,
     "tokens": 2,

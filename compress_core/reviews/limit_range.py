@@ -50,6 +50,7 @@ _RANGES: Mapping[str, LimitRange] = MappingProxyType(
         "value": _NOT_NEGATIVE,
         "value change": LimitRange(-_FAR, _FAR),
         "cosine": LimitRange(-1, 1),
+        "R squared": LimitRange(-_FAR, 1),
         "tokens": LimitRange(1, math.inf),
     }
 )
@@ -63,6 +64,7 @@ _AMOUNTS: Mapping[str, str] = MappingProxyType(
         "points": N_("{value} points"),
         "cosine": N_("{value}"),
         "p": N_("p = {value}"),
+        "R squared": N_("{value}"),
     }
 )
 _AMOUNTS_OF_ONE: Mapping[str, str] = MappingProxyType(

@@ -73,7 +73,7 @@ def _table(rows: Sequence[SizeRow]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "": [indented.get(row.name, labels[row.name]) for row in order],
-            _("how much"): [_amount(row) for row in order],
+            _("how much"): [number_text(row.number) for row in order],
             _("what it means"): [_(row.note) for row in order],
         }
     )
@@ -84,9 +84,3 @@ def _in_order(rows: Sequence[SizeRow]) -> list[SizeRow]:
     items = [row for row in rows if row.name in _BITS]
     others = [[row, *(items if row.name == "bitmask" else [])] for row in rows if row.name not in _BITS]
     return [row for below in others for row in below]
-
-
-def _amount(row: SizeRow) -> str:
-    if row.number.unit == "value" and row.number.value is not None:
-        return f"{row.number.value:,.0f}"
-    return number_text(row.number)

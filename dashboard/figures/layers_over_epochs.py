@@ -80,11 +80,16 @@ def _summary(numbers: np.ndarray, as_text: Callable[[float], str]) -> str:
 
 def _alternative(values: pd.DataFrame, what: OfLayers, as_text: Callable[[float], str]) -> str:
     last = values.iloc[:, -1]
+    low, high = as_text(float(last.min())), as_text(float(last.max()))
+    if low == high:
+        return _("{title}: in epoch {epoch} {value} everywhere.").format(
+            title=what.title, epoch=values.columns[-1], value=low
+        )
     return _("{title}: in epoch {epoch} least in {least} ({low}), most in {most} ({high}).").format(
         title=what.title,
         epoch=values.columns[-1],
         least=last.idxmin(),
-        low=as_text(float(last.min())),
+        low=low,
         most=last.idxmax(),
-        high=as_text(float(last.max())),
+        high=high,
     )

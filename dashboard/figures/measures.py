@@ -41,6 +41,7 @@ _DRAWN: Mapping[str, Drawing] = MappingProxyType(
         "ratio": Drawing(1.0, N_("times"), 2),
         "nat": Drawing(1.0, "nat", 4),
         "item": Drawing(1.0, N_("items"), 0),
+        "R squared": Drawing(1.0, "", 4),
     }
 )
 
@@ -67,7 +68,7 @@ class Measure:
     @property
     def axis(self) -> str:
         """Title and unit, as they stand beside an axis."""
-        return f"{_(self.title)} ({_(self.drawing.unit)})"
+        return f"{_(self.title)} ({_(self.drawing.unit)})" if self.drawing.unit else _(self.title)
 
     def of(self, models: pd.DataFrame, bound: str = "") -> Floats:
         """Its values in a table of models as they are drawn, [n]; NaN where it was not measured.
@@ -84,7 +85,7 @@ class Measure:
         """A value as it is drawn, in words."""
         if not np.isfinite(value):
             return _("not measured")
-        return f"{value + 0.0:,.{self.drawing.digits}f} {_(self.drawing.unit)}"
+        return f"{value + 0.0:,.{self.drawing.digits}f} {_(self.drawing.unit)}".rstrip()
 
     def reaches_far(self, values: Floats) -> bool:
         """Whether these values need an axis in powers of ten."""

@@ -194,6 +194,11 @@ def _layers_alternative(shares: Mapping[str, NDArray[Any]]) -> str:
         return _("There is no layer to show.")
     means = {name: float(np.nanmean(v)) for name, v in shares.items() if not np.isnan(v).all()}
     most, least = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    if percent(means[most]) == percent(means[least]):
+        return _("Share of weights at zero, on average over output channels: {share} in {layers}.").format(
+            share=percent(means[most]),
+            layers=most if len(means) == 1 else _("each of {count} layers").format(count=len(means)),
+        )
     return _(
         "Share of weights at zero in {layers} layers: highest in {most} with {most_share}, "
         "lowest in {least} with {least_share} on average over output channels."

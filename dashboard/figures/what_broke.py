@@ -75,7 +75,8 @@ def what_broke(found: Sweep, *, is_over: bool = True, dark: bool = False) -> Dra
         ticktext=places,
         range=[-0.3, len(places) - 0.7],
     )
-    figure.update_yaxes(title_text=_("share (%), cosine and rank correlation x 100"), rangemode="tozero")
+    title = _("share (%); cosine, R squared and rank correlation x 100")
+    figure.update_yaxes(title_text=title, rangemode="tozero")
     palette.style(
         figure,
         dark=dark,

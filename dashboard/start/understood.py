@@ -90,6 +90,13 @@ def _items(subject: Subject) -> list[str]:
 
 
 def _split(split: Split) -> str:
+    if len(split) == 1:
+        one = (
+            _("1 {split} item with a label")
+            if split.labels is not None
+            else _("1 {split} item without a label: its answers are compared, not counted right")
+        )
+        return one.format(split=_(split.name))
     template = (
         _("{items:,} {split} items with labels")
         if split.labels is not None

@@ -20,8 +20,8 @@ from dashboard import engine
 from dashboard.figures.activation_maps import activations_by_channel
 from dashboard.figures.words import in_bytes
 from dashboard.number_table import height_of, number_table
-from dashboard.show import figure, kept, provenance, refusals
-from dashboard.text import _, literal, refusal
+from dashboard.show import figure, kept, left_out_text, provenance, refusals
+from dashboard.text import _, literal
 
 KEY = "weights.activations"
 AT_ONCE = 10**10  # multiply-accumulates of all items: up to here it takes about a second
@@ -63,7 +63,7 @@ def _zeros(model: Model, *, dark: bool) -> None:
         right.info(_("Here stands the compressed model, on the same scale, once something is changed."))
     _table(original, model)
     for name, reason in after.read.left_out.items():
-        st.caption(f"{literal(name)}: {literal(refusal(reason))}")
+        st.caption(left_out_text(name, reason))
 
 
 def _heatmap(

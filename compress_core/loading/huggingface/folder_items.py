@@ -112,6 +112,13 @@ def _tokenized(folder: OpenedFolder, found: Tokenized, task: TaskName) -> tuple[
 def _what_was_cut(found: Tokenized) -> ReadingRemarks:
     if not found.cut:
         return ReadingRemarks()
+    if found.cut == 1:
+        one = Phrase(
+            "1 of {texts:,} texts is longer than {length:,} tokens and was cut off there.",
+            texts=len(found.ids),
+            length=found.ids.shape[1],
+        )
+        return ReadingRemarks(summary=(one,))
     said = Phrase(
         "{cut:,} of {texts:,} texts are longer than {length:,} tokens and were cut off there.",
         cut=found.cut,

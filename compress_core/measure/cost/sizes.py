@@ -162,7 +162,7 @@ def _exact(model: Model, tensors: Sequence[Tensor]) -> Mapping[str, Number]:
     }
     return {
         "zeros": Number(zeros.total / max(1, weights), "share", "exact"),
-        "parameters": Number(float(sum(t.numel() for t in tensors)), "value", "exact"),
+        "parameters": Number(float(sum(t.numel() for t in tensors)), "parameter", "exact"),
         **{name: Number(float(size), "byte", "exact") for name, size in counted.items()},
     }
 

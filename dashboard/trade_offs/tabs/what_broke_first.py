@@ -20,7 +20,7 @@ from dashboard.explain import choice
 from dashboard.figures.what_broke import TITLES, places_said, what_broke
 from dashboard.page_job import PageJob
 from dashboard.shared_choice import SharedChoice
-from dashboard.show import figure, is_dark, number_text, provenance, with_interval
+from dashboard.show import figure, is_dark, left_out_text, number_text, provenance, with_interval
 from dashboard.text import _, literal, refusal
 
 if TYPE_CHECKING:
@@ -141,11 +141,7 @@ def _result(found: Sweep) -> None:
         )
     )
     for layer, reason in found.left_out:
-        st.caption(
-            _("Left as it is: {layer}: {reason}").format(
-                layer=literal(layer), reason=literal(refusal(reason))
-            )
-        )
+        st.caption(_("Left as it is: {reason}").format(reason=left_out_text(layer, reason)))
     for point in found.points:
         if point.reason is not None:
             st.caption(literal(refusal(point.reason)))

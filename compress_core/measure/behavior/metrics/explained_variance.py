@@ -15,11 +15,13 @@ from compress_core.subject.answer_kind import PredictionTask
 
 ALL_ALIKE = N_("The right answers are all alike, so that there is no variance to explain.")
 LEAST = 500  # squares: below it a few large errors, which make up most of the sum, may be missing
+_UNIT = "R squared"
+"""One at best, and without an end below: no share, and written as none."""
 
 
 @metric(
     title="R squared",
-    unit="share",
+    unit=_UNIT,
     direction="higher",
     needs_labels=True,
     order=4,
@@ -38,12 +40,12 @@ def explained_variance(after: Predictions) -> Number:
     assert after.wanted is not None, "needs labels"
     wanted, got = after.wanted.astype(np.float64), after.logits.astype(np.float64)
     if not np.isfinite(got).all():
-        return Number.missing("share", NOT_FINITE, after.n)
+        return Number.missing(_UNIT, NOT_FINITE, after.n)
     about = np.square(wanted - wanted.mean(axis=0)).sum(axis=1)
     if not about.any():
-        return Number.missing("share", ALL_ALIKE, after.n)
+        return Number.missing(_UNIT, ALL_ALIKE, after.n)
     errors = np.square(wanted - got).sum(axis=1)
     left = float(errors.sum() / about.sum())
-    found = mean_number(1 - left - (errors - left * about) / about.mean(), "share", least=LEAST)
+    found = mean_number(1 - left - (errors - left * about) / about.mean(), _UNIT, least=LEAST)
     high = None if found.high is None else min(1.0, found.high)
     return replace(found, value=1 - left, high=high)

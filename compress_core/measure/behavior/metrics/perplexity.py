@@ -13,11 +13,12 @@ from compress_core.subject.answer_kind import PredictionTask
 
 TOO_LARGE = N_("It is larger than any number that can be written.")
 END_TOO_LARGE = N_("No interval: its upper end is larger than any number that can be written.")
+_UNIT = N_("tokens")
 
 
 @metric(
     title="Perplexity",
-    unit="tokens",
+    unit=_UNIT,
     direction="lower",
     needs_labels=True,
     order=2,
@@ -37,14 +38,14 @@ def perplexity(after: Predictions) -> Number:
     right = after.labels[:, None]
     losses = -np.take_along_axis(after.log_probabilities, right, axis=1)[:, 0]
     if not np.isfinite(losses).all():
-        return Number.missing("tokens", NOT_FINITE, after.n)
+        return Number.missing(_UNIT, NOT_FINITE, after.n)
     found = mean_number(after.by_item(losses), "nat", least=FEW_ITEMS)
     with np.errstate(over="ignore"):
         value, low, high = (
             None if x is None else float(np.exp(x)) for x in (found.value, found.low, found.high)
         )
     if value is None or not np.isfinite(value):
-        return Number.missing("tokens", TOO_LARGE, found.n)
+        return Number.missing(_UNIT, TOO_LARGE, found.n)
     if high is not None and not np.isfinite(high):
-        return Number(value, "tokens", "measured", n=found.n, no_interval=END_TOO_LARGE)
-    return Number(value, "tokens", "measured", low, high, found.n, no_interval=found.no_interval)
+        return Number(value, _UNIT, "measured", n=found.n, no_interval=END_TOO_LARGE)
+    return Number(value, _UNIT, "measured", low, high, found.n, no_interval=found.no_interval)

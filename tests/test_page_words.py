@@ -46,6 +46,20 @@ def text_subject(items: int = 60) -> Subject:
     return replace(subject, input=replace(subject.input, words=VOCABULARY))
 
 
+def test_recover_says_where_texts_to_train_on_are_read_and_takes_no_table_of_them() -> None:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state[state.UPLOADS] = {"own-3": text_subject()}
+    app.query_params["m"] = "own-3"
+    app.run()
+    app.switch_page("pages/recover.py").run()
+    assert not app.exception
+    said = " ".join(each.value for each in app.info)
+    assert "slimscope train FOLDER --train texts.jsonl" in said
+    assert "input_ids" in said
+    (uploader,) = (each for each in app.get("file_uploader") if "Training items" in each.label)
+    assert list(uploader.proto.type) == [".npz"]
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_word_reads_well_on_its_color(dark: bool) -> None:
     values = np.linspace(-1, 1, 101)

@@ -27,13 +27,19 @@ _WITHOUT_LABELS = N_(
     "which it was trained once; vectors need no labels. None of them may be among those on which it is "
     "judged: splits stay apart."
 )
+_OF_TEXTS = N_(
+    "{model} came without items to train on. This page has no tokenizer for it, so give it an .npz file with "
+    "input_ids and attention_mask as the tokenizer makes them, and labels unless the next word is judged. "
+    "Texts are read where the model's folder lies: {command}. None of them may be among those on which it is "
+    "judged: splits stay apart."
+)
+_COMMAND = "`slimscope train FOLDER --train texts.jsonl`"
 
 
 def draw(subject: Subject) -> None:
     """What is needed, where to give it, and a button that reads it."""
     if subject.training is None:
-        said = _WITHOUT_LABELS if subject.task is PredictionTask.EMBEDDING else _WITH_LABELS
-        st.info(_(said).format(model=literal(subject.title)), icon=":material/upload_file:")
+        st.info(_what_to_give(subject), icon=":material/upload_file:")
     place = st.container()
     uploader = f"recover.items.{st.session_state.get(_READ, 0)}"  # another one after each file that was read
     file: UploadedFile | None = st.session_state.get(uploader)
@@ -48,9 +54,23 @@ def draw(subject: Subject) -> None:
         _("Training items: inputs alone")
         if subject.task is PredictionTask.EMBEDDING
         else _("Training items: inputs and labels"),
-        suffixes_of(item_formats()),
+        ["npz"] if _reads_fields(subject) else suffixes_of(item_formats()),
         key=f"recover.items.{st.session_state.get(_READ, 0)}",
         max_upload_size=MOST_MEGABYTES,
+    )
+
+
+def _reads_fields(subject: Subject) -> bool:
+    """Whether items are arrays by name: of such no table is made."""
+    return bool(subject.input.fields)
+
+
+def _what_to_give(subject: Subject) -> str:
+    title = literal(subject.title)
+    if _reads_fields(subject) and subject.input.words:
+        return _(_OF_TEXTS).format(model=title, command=_COMMAND)
+    return _(_WITHOUT_LABELS if subject.task is PredictionTask.EMBEDDING else _WITH_LABELS).format(
+        model=title
     )
 
 

@@ -15,6 +15,7 @@ from compress_core.loading.preprocessing import read_preprocessing
 from compress_core.loading.text_items import TABLE, TEXT_FILES, refuse_texts
 from compress_core.subject.reading_remarks import ReadingRemarks
 from dashboard import engine, leases, saved_work, state
+from dashboard.files_opened import ModelFiles, note
 from dashboard.show import refusals
 from dashboard.start import opening
 from dashboard.start.understood import understood
@@ -145,9 +146,13 @@ def _read_and_keep(model_file: UploadedFile | None, item_file: UploadedFile | No
     with refusals(), st.spinner(_("Reading the model")):
         engine.warm()
         entry = _typed(ENTRY) or None
-        knobs = ItemKnobs(read_preprocessing(_typed(PREPROCESSING)), _typed(LABEL_COLUMN) or None)
+        how, column = _typed(PREPROCESSING) or None, _typed(LABEL_COLUMN) or None
+        knobs = ItemKnobs(read_preprocessing(how or ""), column)
         task: TaskName | None = st.session_state.get(TASK)
-        st.session_state[UNDERSTOOD] = keep(read_uploaded(model_file, item_file, entry, knobs, task))
+        name = keep(read_uploaded(model_file, item_file, entry, knobs, task))
+        items = None if item_file is None else item_file.name
+        note(name, ModelFiles(model_file.name, items, entry, how, column, task))
+        st.session_state[UNDERSTOOD] = name
         st.session_state[_READ] = st.session_state.get(_READ, 0) + 1
         let_go(model_file, item_file)
 

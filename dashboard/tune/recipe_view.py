@@ -9,9 +9,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from compress_core.apply.model import Model
 from compress_core.foundation.errors import Refused
+from compress_core.loading.asked_answers import asked_of
 from compress_core.recipe.reading import read_recipe
 from compress_core.subject.subject import Subject
 from dashboard import asked_change, state
+from dashboard.files_opened import ModelFiles, files_of
 from dashboard.lineage_name import lineage_name
 from dashboard.long_searches import GroupsNotFoundError
 from dashboard.text import _, literal, refusal
@@ -112,8 +114,16 @@ def _download(place: DeltaGenerator, text: str, name: str, kind: str) -> None:
 
 
 def _python(view: View, subject: Subject) -> None:
-    program = as_python(view, subject)
-    st.caption(_("As Python: this program does what the page did."))
+    program = as_python(view, subject, files_of(view.model))
+    if view.model.startswith(state.USER_MODEL) and files_of(view.model) is None:
+        st.caption(
+            _(
+                "As Python: put in the model and the items that were opened, whose files are not known here, "
+                "and this program does what the page did."
+            )
+        )
+    else:
+        st.caption(_("As Python: this program does what the page did."))
     st.code(program, language="python", height=BOX_PX)
     _download(st.columns([2.5, 1])[1], program, f"{view.recipe.sha[:8]}.py", "text/x-python")
 
@@ -157,21 +167,30 @@ def _apply(text: str, file: str) -> None:
     _keep_draft(None)
 
 
-def as_python(view: View, subject: Subject) -> str:
-    """A program that does what the page did."""
-    given: tuple[str, ...] = (subject.name,)
-    if view.model.startswith(state.USER_MODEL):
+def as_python(view: View, subject: Subject, files: ModelFiles | None = None) -> str:
+    """A program that does what the page did with these files; names to be put in where they are not known."""
+    if not view.model.startswith(state.USER_MODEL):
+        return program_of(view.recipe.yaml, subject.name)
+    if files is None:
         code = subject.origin.factory if subject.origin is not None else ""
-        given = (code or "weights.safetensors", "items.npz")
-    return program_of(view.recipe.yaml, *given)
+        task = asked_of(subject)
+        said = {} if task == "classification" else {"task": task}
+        return program_of(view.recipe.yaml, code or "weights.safetensors", "items.npz", **said)
+    program = program_of(view.recipe.yaml, *files.given, **files.said)
+    if files.zipped is None:
+        return program
+    return (
+        f"# {_quoted(files.given[0])} is the folder in {_quoted(files.zipped)}: unpack it first.\n{program}"
+    )
 
 
-def program_of(recipe: str, *given: str) -> str:
+def program_of(recipe: str, *given: str, **said: str) -> str:
     """The program for a recipe as YAML and what `load` is given; any name stands in it as it is."""
+    told = [*map(_quoted, given), *(f"{name}={_quoted(value)}" for name, value in said.items())]
     text = recipe.rstrip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return f'''from compress_core import compress, evaluate, load
 
-model = load({", ".join(map(_quoted, given))})
+model = load({", ".join(told)})
 small = compress(model, """
 {text}
 """)

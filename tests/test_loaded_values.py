@@ -171,9 +171,13 @@ def test_what_answers_nothing_finite_is_not_explained_and_said_on_the_page() -> 
     rows = torch.randn(6, 4, generator=torch.Generator().manual_seed(1))
     with pytest.raises(Refused, match="none of these items a finite answer"):
         list(explain(network, network, rows, method_named("saliency"), torch.zeros(1, 4), seed=0))
-    silent = Predictions(np.full((6, 2), np.nan, np.float32), None, "validation", "items", "before")
-    page = AppTest.from_function(_unanswered, args=(Comparison(silent, silent),)).run()
-    assert ["leaves 6 without a finite answer" in box.value for box in page.warning] == [True]
+    answers = np.full((6, 2), np.nan, np.float32)
+    silent = Predictions(answers, None, "validation", "items", "after")
+    answers = answers.copy()
+    answers[0] = 0, 1  # an original that answers nothing at all is compared with nothing
+    nearly = Predictions(answers, None, "validation", "items", "before")
+    page = AppTest.from_function(_unanswered, args=(Comparison(nearly, silent),)).run()
+    assert ["leaves 5 without a finite answer" in box.value for box in page.warning] == [True]
 
 
 def _unanswered(compared):  # type: ignore[no-untyped-def]

@@ -152,7 +152,7 @@ class _Scanning:
         def make() -> ParentPass:
             of_values = self.parent.subject.answers is AnswerKind.VALUES
             spread = predict(self.parent, self.split, self.store).spread if of_values else None
-            return ParentPass.over(self.parent, part, self.places, spread)
+            return replace(ParentPass.over(self.parent, part, self.places), spread=spread)
 
         if part is not self.sample:
             return make()

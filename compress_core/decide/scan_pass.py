@@ -42,7 +42,10 @@ class ItemAnswers:
 
 @dataclass(frozen=True, eq=False)
 class ParentPass:
-    """One noted pass of a parent over some items; later passes begin where something changed."""
+    """One noted pass of a parent over some items; later passes begin where something changed.
+
+    spread [values]: that of the parent's answers on all items, where these may be a part of them.
+    """
 
     parent: Model
     part: Split
@@ -51,18 +54,13 @@ class ParentPass:
     spread: Floats | None = None
 
     @classmethod
-    def over(
-        cls, parent: Model, part: Split, places: tuple[str, ...], spread: Floats | None = None
-    ) -> ParentPass:
-        """Run the parent over these items; noted is what later passes need in which these layers changed.
-
-        spread [values]: that of the parent's answers on all items, of which these may be a part.
-        """
+    def over(cls, parent: Model, part: Split, places: tuple[str, ...]) -> ParentPass:
+        """Run the parent over these items; noted is what later passes need in which these layers changed."""
         parameters = parameters_of(parent.base, places)
         recording = recorded(parent.network(), parameters, part)
         outputs = logits_of(recording.outputs, parent.subject.answers)
         before = predictions_of(outputs, part, parent.key, parent.subject.answers)
-        return cls(parent, part, recording, before, spread)
+        return cls(parent, part, recording, before)
 
     def answers(self, model: Model, changed: tuple[str, ...] | None) -> ItemAnswers:
         """What a model answers in which only these parameters changed; None: anything may have."""

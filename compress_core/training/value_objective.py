@@ -10,7 +10,7 @@ from torch import Tensor
 
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_
-from compress_core.numerics.spread import spread_of
+from compress_core.numerics.deviations import spread_of
 from compress_core.subject.judged_rows import JudgedRows, judged_rows
 from compress_core.subject.split import Split
 from compress_core.training.objective import TrainingObjective

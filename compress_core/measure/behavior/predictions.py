@@ -13,7 +13,7 @@ from compress_core.foundation.cached import cached_property
 from compress_core.foundation.errors import Refused
 from compress_core.foundation.texts import N_
 from compress_core.numerics.arrays import Floats
-from compress_core.numerics.spread import spread_of
+from compress_core.numerics.deviations import spread_of
 from compress_core.subject.answer_kind import AnswerKind
 from compress_core.subject.judged_rows import judged_rows
 

@@ -17,7 +17,7 @@ from tests.served import ROOT, Serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-DRAWS = "fill_in_numbers = header.draw()"
+DRAWS = "fill_in_numbers = header.draw("
 # A machine at its limit: before it draws the header, a run waits as long as this says.
 SLOWLY = """import time
         from pathlib import Path

@@ -299,7 +299,9 @@ def test_a_report_tells_of_what_was_opened_where_another_upload_is_equal(
     looked_at(without_labels(page_workspace, uploaded(said="Read as a checkpoint.")))
     again = without_labels(page_workspace, uploaded(said="Read as a table."))
     choose(again, "decision")
-    assert json.loads(files["review.download.json"]())["model"]["remarks"] == ["Read as a table."]
+    *assumed, said = json.loads(files["review.download.json"]())["model"]["remarks"]
+    assert assumed == ["Assumed, because a state dict does not tell: ReLU between the layers."]
+    assert said == "Read as a table."
     assert "Read as a table." in files["review.download.html"]()
     for called in (uploaded("yours"), uploaded(classes="abc")):
         files.clear()

@@ -82,8 +82,9 @@ def test_a_report_says_which_weights_were_taken_and_verify_compares_them(folder:
     said = json.loads(Path("r.json").read_text())
     remarks = said["model"]["remarks"]
     stands = "The weights stand under 'model' in a checkpoint. What stands beside them was not read: ema."
-    assert remarks[0] == stands
-    assert "those of 'model' were taken, not those of 'ema'" in remarks[1]
+    assert remarks[0] == "Assumed, because a state dict does not tell: ReLU between the layers."
+    assert remarks[1] == stands
+    assert "those of 'model' were taken, not those of 'ema'" in remarks[2]
     page = html.unescape(Path("r.html").read_text())
     for sentence in remarks:
         assert f"\nRead: {sentence}\n" in made.stdout
@@ -91,12 +92,12 @@ def test_a_report_says_which_weights_were_taken_and_verify_compares_them(folder:
     assert "权重位于检查点的“model”之下。" in page
     found = run("verify", "r.json", "--entry", "ema")
     assert found.exit_code == 1, found.output
-    assert "model.remarks.0: the report says" in found.stdout
-    said["model"]["remarks"][0] = stands.replace("'model'", "'ema'")
+    assert "model.remarks.1: the report says" in found.stdout
+    said["model"]["remarks"][1] = stands.replace("'model'", "'ema'")
     Path("r.json").write_text(json.dumps(sealed({n: v for n, v in said.items() if n != SEALS})))
     forged = run("verify", "r.json")
     assert forged.exit_code == 1, forged.output
-    assert forged.stdout.startswith("model.remarks.0: the report says")
+    assert forged.stdout.startswith("model.remarks.1: the report says")
 
 
 def test_weights_that_moved_are_said_anew(folder: Path) -> None:

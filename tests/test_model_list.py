@@ -10,7 +10,7 @@ from dashboard.figures.lineage_tree import lineage_tree
 from dashboard.figures.measures import Measure, measures
 from dashboard.number_table import width_of
 from dashboard.text import use_language
-from dashboard.trade_offs.model_list import FIRST, ROOM_PX, _columns, _silent, fitting
+from dashboard.trade_offs.model_list import ROOM_PX, _columns, _silent, first_told, fitting
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_window_of_a_laptop_has_room_for_the_table_and_the_most_wanted_numbers
         {"label": ["original"], "what": [""], "runs": [1], "tags": [()], "note": [""], "n": [6000]}
     )
     offered = measures()
-    shown = fitting(models, offered, ("macs", "accuracy", *FIRST))
+    shown = fitting(models, offered, ("macs", "accuracy", *first_told()))
     assert (
         {"macs", "accuracy", "packed_bytes"}
         <= {measure.name for measure in shown}
@@ -100,3 +100,8 @@ def test_a_window_of_a_laptop_has_room_for_the_table_and_the_most_wanted_numbers
     assert sum(there) <= ROOM_PX
     long = models.assign(label="a" * 90, what="magnitude sparsity=0.9 fc1 " * 9)
     assert {"macs", "accuracy"} <= {m.name for m in fitting(long, offered, ("macs", "accuracy"))}
+
+
+def test_the_headlines_of_every_task_and_their_changes_come_before_other_numbers() -> None:
+    assert first_told()[:4] == ("packed_bytes", "size_ratio", "accuracy", "accuracy_change")
+    assert {"churn", "mean_absolute_error", "error_change", "answer_shift"} <= {*first_told()}

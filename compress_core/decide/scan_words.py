@@ -13,8 +13,6 @@ from compress_core.subject.answer_kind import AnswerKind
 
 LOW_BELOW, HIGH_FROM = 0.01, 0.1
 """Nats of mean KL divergence: below the first answers hardly change, from the second on many do."""
-
-
 _OF_VALUES = N_(
     "KL of real numbers is that of two normal distributions about both answers, with the variance of the "
     "answers before on these items: (a - b)² / (2 variance), Kullback 1959. So 0.01 nat is a shift of a "

@@ -42,6 +42,8 @@ _DRAWN: Mapping[str, Drawing] = MappingProxyType(
         "nat": Drawing(1.0, "nat", 4),
         "item": Drawing(1.0, N_("items"), 0),
         "R squared": Drawing(1.0, "", 4),
+        "value": Drawing(1.0, N_("units of the labels"), 3),
+        "value change": Drawing(1.0, N_("units of the labels"), 3),
     }
 )
 

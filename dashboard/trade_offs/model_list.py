@@ -26,7 +26,7 @@ LEAST_NAME_PX, MOST_NAME_PX, LEAST_NUMBER_PX, MOST_NUMBER_PX = 70, 200, 60, 240
 MARK_PX, RUNS_PX, ITEMS_PX, WORDS_PX, TIME_PX = 44, 78, 72, 120, 108
 ROOM_PX = 1310  # of a table in a window of 1366
 _SAID_PX = MappingProxyType({"runs": RUNS_PX, "tags": WORDS_PX, "note": WORDS_PX})
-FIRST = ("packed_bytes", "size_ratio", "accuracy", "accuracy_change", "churn")
+_FIRST_SIZES = ("packed_bytes", "size_ratio")
 
 
 def draw(models: pd.DataFrame, offered: Sequence[Measure], up: Measure, here: str) -> None:
@@ -44,7 +44,7 @@ def draw(models: pd.DataFrame, offered: Sequence[Measure], up: Measure, here: st
             shown=len(found), all=counted_models(len(models))
         )
     )
-    shown = fitting(found, offered, (name, up.name, *FIRST))
+    shown = fitting(found, offered, (name, up.name, *first_told()))
     draw_table(found, shown, here, _KEY)
     left = [_(measure.title) for measure in offered if measure not in shown]
     if left:
@@ -52,6 +52,15 @@ def draw(models: pd.DataFrame, offered: Sequence[Measure], up: Measure, here: st
         st.caption(
             _("Further numbers stand under Every measure and in the CSV: {names}.").format(names=names)
         )
+
+
+def first_told() -> tuple[str, ...]:
+    """The names of the numbers that come before others: sizes, then the headlines of every task."""
+    from compress_core.measure.behavior.metric import Shown, every_shown, metrics
+
+    changes = {metric.change_of: metric.name for metric in metrics().values() if metric.change_of}
+    headlines = (metric.name for metric in every_shown(Shown.HEADLINE))
+    return (*_FIRST_SIZES, *(each for name in headlines for each in (name, changes.get(name)) if each))
 
 
 def fitting(models: pd.DataFrame, offered: Sequence[Measure], first: Sequence[str]) -> tuple[Measure, ...]:

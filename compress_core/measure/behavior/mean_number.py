@@ -15,8 +15,6 @@ from compress_core.numerics.intervals import wilson
 from compress_core.numerics.mean_interval import of_mean
 
 ALL_EQUAL = N_("No interval: every item has the same value.")
-
-
 _ROUNDING = 1e-12  # of the way between the ends: values that differ by less are equal
 FEW_ITEMS = 30  # with several decisions each: below it the error of a share is too badly known
 ALONE = N_("No interval: the decisions of one item are not independent of one another.")

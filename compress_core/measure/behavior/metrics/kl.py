@@ -17,8 +17,6 @@ from compress_core.subject.answer_kind import AnswerKind
 LEAST = 500  # items, from which on the interval holds the true mean in 19 of 20 cases
 NO_DISTRIBUTION = N_("The answers are a share for each class by itself, no distribution over the classes.")
 UNBOUNDED = N_("The model gives probability 0 to something the original holds possible.")
-
-
 NO_SPREAD = N_("The original answers every item alike, so that no variance says how much a shift is.")
 
 

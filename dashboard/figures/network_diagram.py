@@ -231,8 +231,8 @@ def _draw_names(figure: go.Figure, places: Sequence[_Place], selected: str, colo
     _draw_shapes(figure, [p.outline(max(p.height, p.filled), 0.05) for p in chosen], colors.loss, 3)
     many = max((place.x for place in places), default=0) >= MOST_NAMED_COLUMNS
     feet = _feet(places)
-    # All at once: Plotly checks every annotation anew with each one that is added.
     names = shortened_apart([place.box.name for place in places])
+    # All at once: Plotly checks every annotation anew with each one that is added.
     figure.update_layout(
         annotations=[
             text
